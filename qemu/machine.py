@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The virtual machine: QEMU's command line.
+
+Each mock accelerator is a PCIe root port with two functions in its one slot: edu,
+the engine, in function 0, and ivshmem-plain, the memory, in function 1.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+QEMU = "qemu-system-x86_64"
+QBOOT = Path("/usr/share/qemu/qboot.rom")
+
+# With virtual time counted in instructions a guest that idles skips the 100 ms which
+# edu takes for a DMA ("dma"), and one instruction is one nanosecond ("count").
+ICOUNT = {"dma": "shift=5,sleep=off", "count": "shift=0,sleep=off"}
+
+# A busy host must not look like a broken guest
+PATIENCE = "no_timer_check tsc=nowatchdog watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120"
+
+
+@dataclass
+class Machine:
+    kernel: Path
+    initrd: Path
+    log: Path
+    cpus: int = 2
+    memory: str = "4G"
+    devices: int = 2
+    device_memory: str = "64M"
+    icount: str = ""
+    iommu: bool = False
+    append: str = ""
+
+    def _accelerator(self, n: int) -> list[str]:
+        return [
+            "-device", f"pcie-root-port,id=port{n},bus=pcie.0,chassis={n + 1},slot={n + 1}",
+            "-object", f"memory-backend-ram,id=vram{n},size={self.device_memory},share=on",
+            "-device", f"edu,bus=port{n},addr=0.0,multifunction=on,dma_mask=0xffffffffffffffff",
+            "-device", f"ivshmem-plain,memdev=vram{n},bus=port{n},addr=0.1",
+        ]
+
+    def _time(self) -> list[str]:
+        if self.icount:
+            return ["-accel", "tcg", "-icount", ICOUNT[self.icount], "-smp", "1"]
+        return ["-accel", "tcg,thread=multi", "-smp", str(self.cpus)]
+
+    def command(self, terminal: str, status: str, result: str) -> list[str]:
+        """The command line; the arguments are the backends of the three channels."""
+        line = [QEMU, "-M", "q35", "-cpu", "max,la57=off", "-m", self.memory,
+                "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
+                "-kernel", str(self.kernel), "-initrd", str(self.initrd),
+                "-append", f"console=ttyS0 panic=-1 {PATIENCE} {self.append}".strip()]
+        if QBOOT.is_file():
+            line += ["-bios", str(QBOOT)]
+        line += self._time()
+        if self.iommu:
+            line += ["-device", "intel-iommu,intremap=on,caching-mode=on"]
+        line += ["-chardev", f"file,id=log,path={self.log}", "-serial", "chardev:log",
+                 "-device", "virtio-serial-pci,id=ports",
+                 "-chardev", f"{terminal},id=terminal",
+                 "-device", "virtconsole,bus=ports.0,chardev=terminal",
+                 "-chardev", f"{status},id=status",
+                 "-device", "virtserialport,bus=ports.0,chardev=status,name=gmem-status",
+                 "-chardev", f"{result},id=result",
+                 "-device", "virtserialport,bus=ports.0,chardev=result,name=gmem-result"]
+        for n in range(self.devices):
+            line += self._accelerator(n)
+        return line
