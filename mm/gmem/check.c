@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The counting check: are the frames in use those that are recorded?
+ *
+ * Reads the page tables of every process that has an address space, where its
+ * logical page table says that data is on a device, and counts each frame once.
+ * A frame in use that was not found there is foreign if some process maps it
+ * that has no address space (a child after fork), and leaked otherwise. A frame
+ * that was found but is free is stale. Only a quiet system counts to zero.
+ */
+#include <linux/bitmap.h>
+#include <linux/hmm.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/sched/mm.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+
+#define GM_CHECK_TRIES		16
+
+/**
+ * struct gm_check - result of the check of one hnode
+ * @hnode:	which one
+ * @seen:	one bit for each page that a page table holds
+ * @recorded:	pages in use that were seen
+ * @foreign:	pages in use that only processes without address space map
+ * @leaked:	pages in use that nobody maps
+ * @stale:	pages seen that are not in use
+ * @pfns:	working memory
+ */
+struct gm_check {
+	struct gm_hnode *hnode;
+	unsigned long *seen;
+	unsigned long recorded;
+	unsigned long foreign;
+	unsigned long leaked;
+	unsigned long stale;
+	unsigned long *pfns;
+};
+
+static bool gm_check_invalidate(struct mmu_interval_notifier *mni,
+				const struct mmu_notifier_range *range,
+				unsigned long seq)
+{
+	mmu_interval_set_seq(mni, seq);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops gm_check_ops = {
+	.invalidate = gm_check_invalidate,
+};
+
+/* Reads the page table of a range of at most a block. */
+static int gm_check_read(struct gm_check *check, struct gm_as *as,
+			 unsigned long start, unsigned long end)
+{
+	struct mmu_interval_notifier mni;
+	struct hmm_range range = {
+		.notifier = &mni,
+		.start = start,
+		.end = end,
+		.hmm_pfns = check->pfns,
+		.dev_private_owner = gm_pgmap_owner(),
+	};
+	int ret, tries;
+
+	ret = mmu_interval_notifier_insert(&mni, as->mm, start, end - start,
+					   &gm_check_ops);
+	if (ret)
+		return ret;
+	for (tries = 0; tries < GM_CHECK_TRIES; tries++) {
+		memset(check->pfns, 0, GM_BLOCK_PAGES * sizeof(*check->pfns));
+		range.notifier_seq = mmu_interval_read_begin(&mni);
+		ret = mmap_read_lock_killable(as->mm);
+		if (ret)
+			break;
+		ret = hmm_range_fault(&range);
+		mmap_read_unlock(as->mm);
+		if (ret != -EBUSY)
+			break;
+	}
+	mmu_interval_notifier_remove(&mni);
+	return ret;
+}
+
+static void gm_check_range(struct gm_check *check, struct gm_as *as,
+			   unsigned long start, unsigned long end)
+{
+	struct gm_hnode *hnode = check->hnode;
+	unsigned long i;
+
+	if (gm_check_read(check, as, start, end))
+		return;
+	for (i = 0; i < (end - start) >> PAGE_SHIFT; i++) {
+		struct page *page;
+
+		if (!(check->pfns[i] & HMM_PFN_VALID))
+			continue;
+		page = hmm_pfn_to_page(gm_hmm_pfn_at(check->pfns[i], start +
+						     i * PAGE_SIZE));
+		if (gm_hnode_of_page(page) == hnode)
+			__set_bit(page_to_pfn(page) - hnode->base_pfn,
+				  check->seen);
+	}
+}
+
+static void gm_check_as(struct gm_as *as, void *arg)
+{
+	unsigned long at = PHYS_PFN(as->start), end = PHYS_PFN(as->end);
+	struct gm_check *check = arg;
+	struct gm_lpt_run run;
+
+	if (!mmget_not_zero(as->mm))
+		return;
+	while (at < end && gm_lpt_find(&as->lpt, at, end, &run)) {
+		gm_lpt_run_clip(&run, at, end);
+		at = run.end;
+		if (run.state.res == gm_hnode_res(check->hnode)) {
+			at = min(run.end, round_down(run.start, GM_BLOCK_PAGES)
+				 + GM_BLOCK_PAGES);
+			gm_check_range(check, as, run.start << PAGE_SHIFT,
+				       at << PAGE_SHIFT);
+		}
+		cond_resched();
+	}
+	mmput(as->mm);
+}
+
+static void gm_check_count(struct gm_check *check)
+{
+	struct gm_hnode *hnode = check->hnode;
+	unsigned long i;
+
+	for (i = 0; i < hnode->nr_pages; i++) {
+		unsigned long pfn = hnode->base_pfn + i;
+		bool used = gm_frames_used(hnode, pfn);
+		bool seen = test_bit(i, check->seen);
+
+		if (seen && used)
+			check->recorded++;
+		else if (seen)
+			check->stale++;
+		else if (used && folio_mapped(page_folio(pfn_to_page(pfn))))
+			check->foreign++;
+		else if (used)
+			check->leaked++;
+	}
+}
+
+static int gm_check_hnode(struct gm_hnode *hnode, void *arg)
+{
+	struct gm_check check = { .hnode = hnode }, *sum = arg;
+
+	check.pfns = sum->pfns;
+	check.seen = kvcalloc(BITS_TO_LONGS(hnode->nr_pages),
+			      sizeof(long), GFP_KERNEL);
+	if (!check.seen)
+		return -ENOMEM;
+	gm_as_visit_all(gm_check_as, &check);
+	gm_check_count(&check);
+	kvfree(check.seen);
+	sum->recorded += check.recorded;
+	sum->foreign += check.foreign;
+	sum->leaked += check.leaked;
+	sum->stale += check.stale;
+	return 0;
+}
+
+/**
+ * gm_check_show() - check and print the result
+ * @m: where to
+ * @unused: unused
+ *
+ * Context: may sleep for long.
+ * Return: 0 or -ENOMEM.
+ */
+int gm_check_show(struct seq_file *m, void *unused)
+{
+	struct gm_check sum = {};
+
+	sum.pfns = kvcalloc(GM_BLOCK_PAGES, sizeof(*sum.pfns), GFP_KERNEL);
+	if (!sum.pfns)
+		return -ENOMEM;
+	gm_hnode_visit_all(gm_check_hnode, &sum);
+	kvfree(sum.pfns);
+
+	seq_printf(m, "frames_used %lu\n",
+		   sum.recorded + sum.foreign + sum.leaked);
+	seq_printf(m, "frames_recorded %lu\n", sum.recorded);
+	seq_printf(m, "frames_foreign %lu\n", sum.foreign);
+	seq_printf(m, "leaked %lu\n", sum.leaked);
+	seq_printf(m, "stale %lu\n", sum.stale);
+	return 0;
+}

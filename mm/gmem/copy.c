@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copies: pieces are collected, contiguous ones joined, and handed to the
+ * driver in batches.
+ *
+ * Host memory is mapped for DMA only while a batch is on its way. An error
+ * sticks: later pieces are dropped, and gm_copy_finish() returns it. Then the
+ * destinations are undefined and the sources intact.
+ */
+#include <linux/dma-fence.h>
+#include <linux/dma-mapping.h>
+
+#include "internal.h"
+
+/*
+ * How long a device may take for one batch. A device that does not finish in
+ * this time is taken for dead. Generous: QEMU's edu needs 100 ms of its time
+ * for each half page, which makes 26 s for a batch of single pages.
+ */
+#define GM_COPY_TIMEOUT		(120 * HZ)
+
+/**
+ * gm_copy_init() - begin a copy
+ * @copy: the copy
+ * @hnode: the device side
+ * @ext: room for GM_BATCH extents, or for as many pieces as will be added
+ */
+void gm_copy_init(struct gm_copy *copy, struct gm_hnode *hnode,
+		  struct gm_copy_extent *ext)
+{
+	copy->hnode = hnode;
+	copy->ext = ext;
+	copy->nr = 0;
+	copy->ret = 0;
+}
+
+static enum dma_data_direction gm_copy_dir(enum gm_copy_op op)
+{
+	return op == GM_COPY_TO_DEVICE ? DMA_TO_DEVICE : DMA_FROM_DEVICE;
+}
+
+static void gm_copy_unmap(struct gm_copy *copy, unsigned int nr)
+{
+	struct device *parent = copy->hnode->dev->parent;
+	unsigned int i;
+
+	if (!parent->dma_mask || !dma_need_unmap(parent))
+		return;
+	for (i = 0; i < nr; i++) {
+		struct gm_copy_extent *ext = &copy->ext[i];
+
+		if (ext->op != GM_COPY_ZERO)
+			dma_unmap_phys(parent, ext->dma_addr, ext->size,
+				       gm_copy_dir(ext->op), 0);
+	}
+}
+
+static int gm_copy_map(struct gm_copy *copy)
+{
+	struct device *parent = copy->hnode->dev->parent;
+	unsigned int i;
+
+	for (i = 0; i < copy->nr; i++) {
+		struct gm_copy_extent *ext = &copy->ext[i];
+
+		ext->dma_addr = DMA_MAPPING_ERROR;
+		if (ext->op == GM_COPY_ZERO || !parent->dma_mask)
+			continue;
+		ext->dma_addr = dma_map_phys(parent, ext->phys, ext->size,
+					     gm_copy_dir(ext->op), 0);
+		if (dma_mapping_error(parent, ext->dma_addr)) {
+			gm_copy_unmap(copy, i);
+			return -EIO;
+		}
+	}
+	return 0;
+}
+
+static int gm_copy_wait(struct gm_copy *copy, struct dma_fence *fence)
+{
+	long left = dma_fence_wait_timeout(fence, false, GM_COPY_TIMEOUT);
+	int ret;
+
+	if (!left) {
+		ret = -ETIMEDOUT;
+	} else {
+		ret = dma_fence_get_status(fence);
+		ret = min(ret, 0);
+	}
+	dma_fence_put(fence);
+	return ret;
+}
+
+static void gm_copy_flush(struct gm_copy *copy)
+{
+	struct gm_dev *dev = copy->hnode->dev;
+	struct dma_fence *fence = NULL;
+	int ret;
+
+	if (copy->ret || !copy->nr)
+		goto out;
+	if (gm_dev_lost(dev)) {
+		copy->ret = -ENODEV;
+		goto out;
+	}
+	ret = gm_copy_map(copy);
+	if (!ret) {
+		ret = dev->mmu->copy(dev, copy->ext, copy->nr, &fence);
+		if (fence && !ret)
+			ret = gm_copy_wait(copy, fence);
+		else if (fence)
+			dma_fence_put(fence);
+		/* The engine may still be at it: nothing is taken back. */
+		if (ret == -ETIMEDOUT)
+			gm_dev_mark_lost(dev);
+		else
+			gm_copy_unmap(copy, copy->nr);
+	}
+	copy->ret = ret;
+out:
+	copy->nr = 0;
+}
+
+/**
+ * gm_copy_add() - add a piece
+ * @copy: the copy
+ * @op: what to do
+ * @dpa: device physical address
+ * @phys: host physical address; ignored for GM_COPY_ZERO
+ * @size: bytes
+ *
+ * Context: may sleep.
+ */
+void gm_copy_add(struct gm_copy *copy, enum gm_copy_op op, u64 dpa,
+		 phys_addr_t phys, size_t size)
+{
+	struct gm_copy_extent *last;
+
+	if (copy->nr) {
+		last = &copy->ext[copy->nr - 1];
+		if (last->op == op && last->dpa + last->size == dpa &&
+		    (op == GM_COPY_ZERO || last->phys + last->size == phys)) {
+			last->size += size;
+			return;
+		}
+	}
+	if (copy->nr == GM_BATCH)
+		gm_copy_flush(copy);
+	copy->ext[copy->nr++] = (struct gm_copy_extent){
+		.op = op,
+		.size = size,
+		.dpa = dpa,
+		.phys = phys,
+	};
+}
+
+/**
+ * gm_copy_finish() - wait until everything that was added is done
+ * @copy: the copy
+ *
+ * Context: may sleep.
+ * Return: 0 or a negative errno. With -ETIMEDOUT the engine may still write to
+ * the destinations: they must never be used for anything else.
+ */
+int gm_copy_finish(struct gm_copy *copy)
+{
+	gm_copy_flush(copy);
+	if (copy->ret)
+		gm_stat_add(&copy->hnode->stats, GM_STAT_COPY_FAILED, 1);
+	return copy->ret;
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * DMA mappings of host memory that a device uses in place.
+ *
+ * A device without an IOMMU in front needs no unmapping, and then nothing is
+ * kept. Otherwise each segment has a node in an interval tree of its context,
+ * by virtual address, until the invalidation that removes the translation.
+ *
+ * Nodes are allocated and mapped before map_lock is taken (a list in the hands
+ * of the fault), and join the tree under it. A fault that maps a segment again
+ * finds the mapping in the tree and uses it.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/interval_tree.h>
+#include <linux/list.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+
+/**
+ * struct gm_dma_map - one segment mapped for DMA
+ * @itree:	first and last byte, in gm_context.dma
+ * @link:	in the list of a fault, before it is in the tree
+ * @addr:	bus address
+ * @phys:	physical address
+ */
+struct gm_dma_map {
+	struct interval_tree_node itree;
+	struct list_head link;
+	dma_addr_t addr;
+	phys_addr_t phys;
+};
+
+/* A device reads and writes in place: bounce buffers cannot work. */
+#define GM_DMA_ATTRS	DMA_ATTR_REQUIRE_COHERENT
+
+static size_t gm_dma_size(const struct gm_dma_map *map)
+{
+	return map->itree.last - map->itree.start + 1;
+}
+
+static void gm_dma_free(struct gm_context *ctx, struct gm_dma_map *map)
+{
+	dma_unmap_phys(ctx->dev->parent, map->addr, gm_dma_size(map),
+		       DMA_BIDIRECTIONAL, GM_DMA_ATTRS);
+	kfree(map);
+}
+
+/*
+ * Looks for a mapping that holds the whole segment. It may go at any time; then
+ * the fault that uses it meets the invalidation and begins again.
+ */
+static bool gm_dma_reuse(struct gm_context *ctx, struct gm_segment *seg)
+{
+	unsigned long last = seg->va + seg->size - 1;
+	struct interval_tree_node *node;
+
+	guard(spinlock)(&ctx->dma_lock);
+	for (node = interval_tree_iter_first(&ctx->dma, seg->va, last); node;
+	     node = interval_tree_iter_next(node, seg->va, last)) {
+		struct gm_dma_map *map;
+		unsigned long offset;
+
+		if (node->start > seg->va || node->last < last)
+			continue;
+		map = container_of(node, struct gm_dma_map, itree);
+		offset = seg->va - node->start;
+		if (map->phys + offset != seg->phys)
+			continue;
+		seg->dma_addr = map->addr + offset;
+		return true;
+	}
+	return false;
+}
+
+/**
+ * gm_dma_map_segment() - make a segment of host memory reachable
+ * @ctx: the context
+ * @seg: the segment; phys, va and size are read, dma_addr is set
+ * @maps: list that remembers what must be unmapped
+ *
+ * Context: may sleep and allocate.
+ * Return: 0, -ENOMEM, or -EIO when the DMA API refuses.
+ */
+int gm_dma_map_segment(struct gm_context *ctx, struct gm_segment *seg,
+		       struct list_head *maps)
+{
+	struct device *parent = ctx->dev->parent;
+	struct gm_dma_map *map = NULL;
+
+	/* A device that does no DMA: only the physical address is of use. */
+	if (!parent->dma_mask) {
+		seg->dma_addr = DMA_MAPPING_ERROR;
+		return 0;
+	}
+	if (dma_need_unmap(parent)) {
+		if (gm_dma_reuse(ctx, seg))
+			return 0;
+		map = kmalloc_obj(*map, GFP_KERNEL_ACCOUNT);
+		if (!map)
+			return -ENOMEM;
+	}
+	seg->dma_addr = dma_map_phys(parent, seg->phys, seg->size,
+				     DMA_BIDIRECTIONAL, GM_DMA_ATTRS);
+	if (dma_mapping_error(parent, seg->dma_addr)) {
+		kfree(map);
+		return -EIO;
+	}
+	if (map) {
+		map->itree.start = seg->va;
+		map->itree.last = seg->va + seg->size - 1;
+		map->addr = seg->dma_addr;
+		map->phys = seg->phys;
+		list_add_tail(&map->link, maps);
+	}
+	return 0;
+}
+
+/**
+ * gm_dma_commit() - the segments are translated now
+ * @ctx: the context; gm_as.map_lock is held
+ * @maps: what gm_dma_map_segment() collected; empty afterwards
+ */
+void gm_dma_commit(struct gm_context *ctx, struct list_head *maps)
+{
+	struct gm_dma_map *map, *tmp;
+
+	lockdep_assert_held(&ctx->as->map_lock);
+	if (list_empty(maps))
+		return;
+	spin_lock(&ctx->dma_lock);
+	list_for_each_entry_safe(map, tmp, maps, link) {
+		list_del(&map->link);
+		interval_tree_insert(&map->itree, &ctx->dma);
+	}
+	spin_unlock(&ctx->dma_lock);
+}
+
+/**
+ * gm_dma_abort() - the segments were not translated after all
+ * @ctx: the context
+ * @maps: what gm_dma_map_segment() collected; empty afterwards
+ */
+void gm_dma_abort(struct gm_context *ctx, struct list_head *maps)
+{
+	struct gm_dma_map *map, *tmp;
+
+	list_for_each_entry_safe(map, tmp, maps, link) {
+		list_del(&map->link);
+		gm_dma_free(ctx, map);
+	}
+}
+
+static struct gm_dma_map *gm_dma_first(struct gm_context *ctx,
+				       unsigned long start, unsigned long end)
+{
+	struct interval_tree_node *node;
+
+	node = interval_tree_iter_first(&ctx->dma, start, end - 1);
+	return node ? container_of(node, struct gm_dma_map, itree) : NULL;
+}
+
+/**
+ * gm_dma_widen() - grow a range to the whole mappings that it touches
+ * @ctx: the context; gm_as.map_lock is held exclusively
+ * @start: first address
+ * @end: end, exclusive
+ *
+ * Return: true if it grew.
+ */
+bool gm_dma_widen(struct gm_context *ctx, unsigned long *start,
+		  unsigned long *end)
+{
+	struct gm_dma_map *map;
+	bool grew = false;
+
+	lockdep_assert_held_write(&ctx->as->map_lock);
+	if (RB_EMPTY_ROOT(&ctx->dma.rb_root))
+		return false;
+	/* Mappings overlap when a page was mapped again: until it is stable. */
+	for (;;) {
+		unsigned long lo = *start, hi = *end;
+
+		map = gm_dma_first(ctx, lo, lo + 1);
+		if (map)
+			*start = min(lo, map->itree.start);
+		map = gm_dma_first(ctx, hi - 1, hi);
+		if (map)
+			*end = max(hi, map->itree.last + 1);
+		if (*start == lo && *end == hi)
+			return grew;
+		grew = true;
+	}
+}
+
+/**
+ * gm_dma_unmap_range() - end the DMA mappings of a range
+ * @ctx: the context; gm_as.map_lock is held exclusively
+ * @start: first address
+ * @end: end, exclusive
+ *
+ * Context: does not allocate; the translations are gone.
+ */
+void gm_dma_unmap_range(struct gm_context *ctx, unsigned long start,
+			unsigned long end)
+{
+	struct gm_dma_map *map;
+
+	lockdep_assert_held_write(&ctx->as->map_lock);
+	for (;;) {
+		scoped_guard(spinlock, &ctx->dma_lock) {
+			map = gm_dma_first(ctx, start, end);
+			if (map)
+				interval_tree_remove(&map->itree, &ctx->dma);
+		}
+		if (!map)
+			return;
+		gm_dma_free(ctx, map);
+	}
+}

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The way home: data goes from device memory to host memory, because the CPU
+ * touched it or was said to need it.
+ *
+ * The notifier that migrate_vma_setup() calls removes the translations of all
+ * devices, so that the data is stable when it is copied. The data may come from
+ * several devices; the driver of the frame's device copies.
+ *
+ * A CPU fault must bring the page it wants or fail the access. It brings the
+ * neighbours along when that is cheap. When the copy of the group fails the
+ * page is tried alone; when that fails the access gets SIGBUS and the data stays
+ * where it is: it is never replaced by something else.
+ */
+#include <linux/migrate.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+
+#include "internal.h"
+#include "trace.h"
+
+/* Pages brought home by a fault on one of them. On the stack, twice. */
+#define GM_FAULT_AROUND		16
+
+/**
+ * struct gm_home - state of one migration to the host
+ * @args:	for migrate_vma
+ * @ext:	room for GM_BATCH extents
+ * @ret:	0 or the error of a copy
+ * @nomem:	there was no host memory for some page
+ * @moved:	pages that went home
+ * @hnid:	where the last of them came from
+ */
+struct gm_home {
+	struct migrate_vma args;
+	struct gm_copy_extent *ext;
+	int ret;
+	bool nomem;
+	unsigned long moved;
+	int hnid;
+};
+
+static bool gm_home_wanted(const struct gm_home *home, unsigned long i)
+{
+	const unsigned long both = MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE;
+
+	return (home->args.src[i] & both) == both;
+}
+
+/* The page whose data entry @i holds; the tail of a huge page has no entry. */
+static unsigned long gm_home_src_pfn(const struct gm_home *home,
+				     unsigned long i)
+{
+	unsigned long head = home->args.src[0];
+
+	if (i && (head & MIGRATE_PFN_COMPOUND))
+		return (head >> MIGRATE_PFN_SHIFT) + i;
+	return home->args.src[i] >> MIGRATE_PFN_SHIFT;
+}
+
+static bool gm_home_alloc_huge(struct gm_home *home)
+{
+	struct folio *folio;
+
+	folio = vma_alloc_folio(GFP_TRANSHUGE_LIGHT, GM_BLOCK_ORDER,
+				home->args.vma, home->args.start);
+	if (!folio)
+		return false;
+	folio_lock(folio);
+	home->args.dst[0] = migrate_pfn(folio_pfn(folio)) |
+			    MIGRATE_PFN_COMPOUND;
+	return true;
+}
+
+static void gm_home_alloc_page(struct gm_home *home, unsigned long i)
+{
+	unsigned long va = home->args.start + i * PAGE_SIZE;
+	struct folio *folio;
+
+	folio = vma_alloc_folio(GFP_HIGHUSER_MOVABLE | __GFP_NOWARN, 0,
+				home->args.vma, va);
+	if (!folio) {
+		home->nomem = true;
+		return;
+	}
+	folio_lock(folio);
+	home->args.dst[i] = migrate_pfn(folio_pfn(folio));
+}
+
+static void gm_home_alloc(struct gm_home *home)
+{
+	bool huge = home->args.src[0] & MIGRATE_PFN_COMPOUND;
+	unsigned long i;
+
+	if (huge && (!gm_home_wanted(home, 0) || gm_home_alloc_huge(home)))
+		return;
+	for (i = 0; i < home->args.npages; i++)
+		if (huge || gm_home_wanted(home, i))
+			gm_home_alloc_page(home, i);
+}
+
+/*
+ * Gives the host pages back. Those that an engine may still write to are lost
+ * for good, which is better than what it might overwrite.
+ */
+static void gm_home_drop(struct gm_home *home)
+{
+	unsigned long i;
+
+	for (i = 0; i < home->args.npages; i++) {
+		struct page *page = migrate_pfn_to_page(home->args.dst[i]);
+
+		home->args.dst[i] = 0;
+		if (!page)
+			continue;
+		folio_unlock(page_folio(page));
+		if (home->ret != -ETIMEDOUT)
+			folio_put(page_folio(page));
+	}
+}
+
+static int gm_home_copy(struct gm_home *home)
+{
+	struct gm_hnode *hnode = NULL, *next;
+	struct gm_copy copy = {};
+	unsigned long i, nr;
+	int ret = 0;
+
+	for (i = 0; i < home->args.npages && !ret; i += nr) {
+		unsigned long dst = home->args.dst[i];
+		unsigned long pfn;
+
+		nr = dst & MIGRATE_PFN_COMPOUND ? GM_BLOCK_PAGES : 1;
+		if (!(dst & MIGRATE_PFN_VALID))
+			continue;
+		pfn = gm_home_src_pfn(home, i);
+		next = gm_hnode_of_page(pfn_to_page(pfn));
+		if (next != hnode) {
+			if (hnode)
+				ret = gm_copy_finish(&copy);
+			hnode = next;
+			gm_copy_init(&copy, hnode, home->ext);
+		}
+		gm_copy_add(&copy, GM_COPY_FROM_DEVICE,
+			    gm_hnode_dpa(hnode, pfn),
+			    PFN_PHYS(dst >> MIGRATE_PFN_SHIFT), nr * PAGE_SIZE);
+	}
+	if (hnode && !ret)
+		ret = gm_copy_finish(&copy);
+	return ret;
+}
+
+/* A range of pages whose data is on the host now. */
+struct gm_home_range {
+	unsigned long first;
+	unsigned long last;
+	unsigned long nr;
+};
+
+static void gm_home_record_as(struct gm_as *as, void *arg)
+{
+	const struct gm_lpt_change chg = {
+		.set_res = true,
+		.res = GM_LPT_NONE,
+		.flags_clear = GM_LPT_INEXACT,
+	};
+	const struct gm_lpt_change inexact = { .flags_set = GM_LPT_INEXACT };
+	const struct gm_home_range *range = arg;
+	struct gm_lpt_run run;
+	unsigned long done;
+
+	gm_stat_add(&as->stats, GM_STAT_PAGES_OUT, range->nr);
+	if (!gm_lpt_modify(&as->lpt, range->first, range->last, &chg,
+			   GFP_KERNEL, &done))
+		return;
+	while (gm_lpt_find(&as->lpt, done, range->last, &run)) {
+		gm_lpt_modify_coarse(&as->lpt, run.start, &inexact, &run);
+		done = run.end;
+	}
+}
+
+static void gm_home_record(struct gm_home *home, unsigned long first,
+			   unsigned long last)
+{
+	unsigned long base = PHYS_PFN(home->args.start);
+	struct gm_home_range range = {
+		.first = base + first,
+		.last = base + last,
+		.nr = last - first,
+	};
+
+	gm_as_visit_mm(home->args.vma->vm_mm, gm_home_record_as, &range);
+}
+
+/* Whether the page of entry @i went home, and how many pages that is. */
+static bool gm_home_moved(const struct gm_home *home, unsigned long i,
+			  unsigned long *nr)
+{
+	unsigned long dst = home->args.dst[i];
+
+	*nr = dst & MIGRATE_PFN_COMPOUND ? GM_BLOCK_PAGES : 1;
+	return (dst & MIGRATE_PFN_VALID) && gm_home_wanted(home, i);
+}
+
+static void gm_home_result(struct gm_home *home)
+{
+	unsigned long i, nr, first = 0;
+	bool in_run = false, moved;
+
+	for (i = 0; i <= home->args.npages; i += nr) {
+		nr = 1;
+		moved = i < home->args.npages && gm_home_moved(home, i, &nr);
+		if (moved) {
+			unsigned long pfn = gm_home_src_pfn(home, i);
+			struct gm_hnode *hnode;
+
+			hnode = gm_hnode_of_page(pfn_to_page(pfn));
+			gm_stat_add(&hnode->stats, GM_STAT_PAGES_OUT, nr);
+			home->hnid = hnode->hnid;
+			home->moved += nr;
+			if (!in_run)
+				first = i;
+		} else if (in_run) {
+			gm_home_record(home, first, i);
+		}
+		in_run = moved;
+	}
+}
+
+/*
+ * Moves what can move. After migrate_vma_setup() with nothing to move there is
+ * nothing to finalize.
+ */
+static int gm_home_run(struct gm_home *home)
+{
+	if (migrate_vma_setup(&home->args))
+		return -EINVAL;
+	if (!home->args.cpages)
+		return 0;
+	gm_home_alloc(home);
+	home->ret = gm_home_copy(home);
+	if (home->ret)
+		gm_home_drop(home);
+	migrate_vma_pages(&home->args);
+	gm_home_result(home);
+	trace_gm_migrate(home->hnid, false, home->args.start, home->args.end,
+			 home->moved);
+	migrate_vma_finalize(&home->args);
+	return home->ret;
+}
+
+static void gm_home_init(struct gm_home *home, struct vm_area_struct *vma,
+			 unsigned long *src, unsigned long *dst,
+			 struct gm_copy_extent *ext)
+{
+	*home = (struct gm_home){
+		.args = {
+			.vma = vma,
+			.src = src,
+			.dst = dst,
+			.pgmap_owner = gm_pgmap_owner(),
+			.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+		},
+		.ext = ext,
+	};
+}
+
+/* A CPU fault on a page that a PTE maps. Needs no memory but the pages. */
+static vm_fault_t gm_fault_pages(struct vm_fault *vmf, unsigned long around)
+{
+	unsigned long src[GM_FAULT_AROUND], dst[GM_FAULT_AROUND];
+	struct gm_copy_extent ext[GM_FAULT_AROUND];
+	struct vm_area_struct *vma = vmf->vma;
+	struct gm_home home;
+	unsigned long at;
+	int ret;
+
+	gm_home_init(&home, vma, src, dst, ext);
+	at = ALIGN_DOWN(vmf->address, around * PAGE_SIZE);
+	home.args.start = max(at, vma->vm_start);
+	home.args.end = min(at + around * PAGE_SIZE, vma->vm_end);
+	home.args.fault_page = vmf->page;
+	ret = gm_home_run(&home);
+	if (ret)
+		return VM_FAULT_SIGBUS;
+	/* Otherwise somebody else has the page: the access is tried again. */
+	return !home.moved && home.nomem ? VM_FAULT_OOM : 0;
+}
+
+/* A CPU fault on a huge page of device memory that a PMD maps. */
+static int gm_fault_huge(struct vm_fault *vmf)
+{
+	struct gm_scratch *scratch;
+	struct gm_home home;
+	int ret;
+
+	scratch = kvmalloc_obj(*scratch, GFP_KERNEL | __GFP_NOWARN);
+	if (!scratch)
+		return -ENOMEM;
+	gm_home_init(&home, vmf->vma, scratch->src, scratch->dst,
+		     scratch->ext);
+	home.args.start = ALIGN_DOWN(vmf->address, GM_BLOCK_SIZE);
+	home.args.end = home.args.start + GM_BLOCK_SIZE;
+	home.args.fault_page = vmf->page;
+	home.args.flags |= MIGRATE_VMA_SELECT_COMPOUND;
+	ret = gm_home_run(&home);
+	kvfree(scratch);
+	if (!ret && !home.moved && home.nomem)
+		return -ENOMEM;
+	return ret;
+}
+
+/**
+ * gm_migrate_to_ram() - the CPU touched data that is on a device
+ * @vmf: the fault; its page is locked and referenced
+ *
+ * Context: the mmap_lock is held for reading.
+ * Return: 0 when the access is to be tried again, VM_FAULT_OOM, or
+ * VM_FAULT_SIGBUS when the device did not give the data.
+ */
+vm_fault_t gm_migrate_to_ram(struct vm_fault *vmf)
+{
+	struct gm_hnode *hnode = gm_hnode_of_page(vmf->page);
+	struct gm_as *as;
+	vm_fault_t ret;
+
+	gm_stat_add(&hnode->stats, GM_STAT_HOST_FAULTS, 1);
+	as = gm_as_find(vmf->vma->vm_mm);
+	if (as) {
+		gm_stat_add(&as->stats, GM_STAT_HOST_FAULTS, 1);
+		gm_as_put(as);
+	}
+
+	if (!vmf->pte && folio_test_large(page_folio(vmf->page))) {
+		int err = gm_fault_huge(vmf);
+
+		return err == -ENOMEM ? VM_FAULT_OOM :
+		       err ? VM_FAULT_SIGBUS : 0;
+	}
+	ret = gm_fault_pages(vmf, GM_FAULT_AROUND);
+	if (ret)
+		ret = gm_fault_pages(vmf, 1);
+	return ret;
+}
+
+/**
+ * gm_migrate_home() - bring data home from wherever it is
+ * @vma: holds the whole range
+ * @start: first address
+ * @end: end; within the GM_BLOCK_SIZE block of @start
+ * @scratch: working memory
+ *
+ * Best effort: what is busy stays.
+ *
+ * Context: the mmap_lock is held for reading. May sleep and allocate.
+ * Return: 0, -EINVAL for memory that is never on a device, or the error of a
+ * copy, after which nothing has moved.
+ */
+int gm_migrate_home(struct vm_area_struct *vma, unsigned long start,
+		    unsigned long end, struct gm_scratch *scratch)
+{
+	struct gm_home home;
+
+	mmap_assert_locked(vma->vm_mm);
+	gm_home_init(&home, vma, scratch->src, scratch->dst, scratch->ext);
+	home.args.start = start;
+	home.args.end = end;
+	if (IS_ALIGNED(start, GM_BLOCK_SIZE) && end - start == GM_BLOCK_SIZE)
+		home.args.flags |= MIGRATE_VMA_SELECT_COMPOUND;
+	return gm_home_run(&home);
+}

@@ -1,0 +1,510 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Mapping: the one place where translations are installed.
+ *
+ * Whatever a fault did before, here the CPU page table is read again and what it
+ * holds now is given to the device: frames of the device's own memory, and host
+ * memory in place. The CPU page table may change at any moment; an interval
+ * notifier of our own for just this range tells. See invalidate.c for the order
+ * of the two sides. A retry costs a walk, not a migration, and is bounded.
+ *
+ * The logical page table learns of a translation before the device does, never
+ * the other way round. It may know of more than there are.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/hmm.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/sched/signal.h>
+
+#include "internal.h"
+
+/* Attempts before a fault gives up against a process that keeps changing. */
+#define GM_MAP_TRIES		32
+
+/**
+ * struct gm_mapper - state of one attempt to map a range
+ * @req:	what is wanted
+ * @flight:	notices invalidations of the range
+ * @hnode:	the device's memory, if any; while gm_hnode_srcu is held
+ * @seq:	its sequence number when the page table was read
+ * @overshoot:	gm_as.overshoot when the batch was begun
+ * @nr:		segments in the batch
+ */
+struct gm_mapper {
+	struct gm_request *req;
+	struct mmu_interval_notifier flight;
+	struct gm_hnode *hnode;
+	unsigned long seq;
+	unsigned long overshoot;
+	unsigned int nr;
+};
+
+static bool gm_flight_invalidate(struct mmu_interval_notifier *flight,
+				 const struct mmu_notifier_range *range,
+				 unsigned long seq)
+{
+	struct gm_mapper *map = container_of(flight, struct gm_mapper, flight);
+	unsigned long start = max(range->start, map->req->start);
+	unsigned long end = min(range->end, map->req->end);
+	bool block = mmu_notifier_range_blockable(range);
+	struct gm_context *ctx = map->req->ctx;
+	int ret = 0;
+
+	if (block)
+		down_write(&ctx->as->map_lock);
+	else if (!down_write_trylock(&ctx->as->map_lock))
+		return false;
+	mmu_interval_set_seq(flight, seq);
+	if (!ctx->dead)
+		ret = gm_unmap_ctx(ctx, start, end,
+				   block ? 0 : GM_UNMAP_NONBLOCK);
+	up_write(&ctx->as->map_lock);
+	return !ret;
+}
+
+static const struct mmu_interval_notifier_ops gm_flight_ops = {
+	.invalidate = gm_flight_invalidate,
+};
+
+/**
+ * gm_hmm_pfn_at() - what hmm_range_fault() meant to say of an address
+ * @hmm_pfn: entry it filled in
+ * @va: the address of the entry
+ *
+ * For a huge entry of device-private memory it counts from the first page of
+ * the huge page, wherever in it the range began (7.2).
+ *
+ * Return: the entry with the right page frame number.
+ */
+unsigned long gm_hmm_pfn_at(unsigned long hmm_pfn, unsigned long va)
+{
+	if (hmm_pfn_to_map_order(hmm_pfn) < GM_BLOCK_ORDER)
+		return hmm_pfn;
+	hmm_pfn &= ~(GM_BLOCK_PAGES - 1);
+	return hmm_pfn | ((va & (GM_BLOCK_SIZE - 1)) >> PAGE_SHIFT);
+}
+
+/* Records in the logical page table what the batch is about to translate. */
+static int gm_map_record(struct gm_mapper *map)
+{
+	struct gm_context *ctx = map->req->ctx;
+	struct gm_segment *segs = map->req->scratch->segs;
+	struct gm_lpt_change chg = {
+		.map_set = BIT_ULL(ctx->id),
+		.set_res = true,
+	};
+	unsigned int i, first = 0;
+	unsigned long done;
+	int ret;
+
+	for (i = 0; i < map->nr; i++) {
+		const struct gm_segment *seg = &segs[i];
+		const struct gm_segment *next = seg + 1;
+
+		if (seg->prot & GM_PROT_WRITE)
+			chg.flags_set |= GM_LPT_WRITABLE;
+		if (i + 1 < map->nr && seg->va + seg->size == next->va &&
+		    seg->kind == next->kind)
+			continue;
+		chg.res = GM_LPT_HOST;
+		if (seg->kind == GM_MEM_DEVICE)
+			chg.res = gm_hnode_res(map->hnode);
+		chg.flags_clear = GM_LPT_INEXACT;
+		ret = gm_lpt_modify(&ctx->as->lpt, PHYS_PFN(segs[first].va),
+				    PHYS_PFN(seg->va + seg->size), &chg,
+				    GFP_KERNEL, &done);
+		if (ret)
+			return ret;
+		chg.flags_set = 0;
+		first = i + 1;
+	}
+	return 0;
+}
+
+/*
+ * The device writes behind the CPU's back: no dirty bit of a PTE will tell that
+ * an anonymous or shmem page in the batch must not be dropped.
+ */
+static void gm_map_mark_dirty(const struct gm_segment *segs, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		unsigned long pfn = PHYS_PFN(segs[i].phys);
+		unsigned long end = pfn + (segs[i].size >> PAGE_SHIFT);
+
+		if (segs[i].kind != GM_MEM_HOST ||
+		    !(segs[i].prot & GM_PROT_WRITE))
+			continue;
+		while (pfn < end) {
+			struct folio *folio = page_folio(pfn_to_page(pfn));
+
+			if (folio_test_swapbacked(folio) &&
+			    !folio_test_dirty(folio))
+				folio_mark_dirty(folio);
+			pfn = folio_pfn(folio) + folio_nr_pages(folio);
+		}
+	}
+}
+
+/* Installs the batch, unless something changed or the context ended. */
+static int gm_map_install(struct gm_mapper *map, struct list_head *dma)
+{
+	struct gm_request *req = map->req;
+	struct gm_context *ctx = req->ctx;
+	struct gm_segment *segs = req->scratch->segs;
+	unsigned int done = 0;
+	int ret;
+
+	guard(rwsem_read)(&ctx->as->map_lock);
+	if (ctx->as->dead)
+		return -ESRCH;
+	if (ctx->dead)
+		return -ENODEV;
+	if (mmu_interval_read_retry(&map->flight, map->seq) ||
+	    ctx->as->overshoot != map->overshoot)
+		return -EAGAIN;
+	gm_map_mark_dirty(segs, map->nr);
+	ret = ctx->dev->mmu->peer_map(ctx, segs, map->nr, &done);
+	/* Even what failed: too many records do no harm. */
+	gm_dma_commit(ctx, dma);
+	if (!ret && WARN_ON_ONCE(done != map->nr))
+		ret = -EIO;
+	return ret;
+}
+
+static int gm_map_flush(struct gm_mapper *map)
+{
+	struct gm_request *req = map->req;
+	struct gm_segment *segs = req->scratch->segs;
+	LIST_HEAD(dma);
+	unsigned int i;
+	int ret = 0;
+
+	map->overshoot = READ_ONCE(req->ctx->as->overshoot);
+	for (i = 0; i < map->nr && !ret; i++)
+		if (segs[i].kind == GM_MEM_HOST)
+			ret = gm_dma_map_segment(req->ctx, &segs[i], &dma);
+	if (!ret)
+		ret = gm_map_record(map);
+	if (!ret)
+		ret = gm_map_install(map, &dma);
+	gm_dma_abort(req->ctx, &dma);
+	map->nr = 0;
+	return ret;
+}
+
+/* Whether @seg continues @last in every respect. */
+static bool gm_segment_joins(const struct gm_segment *last,
+			     const struct gm_segment *seg)
+{
+	if (last->va + last->size != seg->va || last->kind != seg->kind ||
+	    last->prot != seg->prot || last->pgsize != seg->pgsize)
+		return false;
+	if (seg->kind == GM_MEM_DEVICE)
+		return last->dpa + last->size == seg->dpa;
+	return last->phys + last->size == seg->phys;
+}
+
+static int gm_map_add(struct gm_mapper *map, const struct gm_segment *seg)
+{
+	struct gm_segment *segs = map->req->scratch->segs;
+	struct device *parent = map->req->ctx->dev->parent;
+	int ret;
+
+	/* Mappings that must be undone stay small, so that they are found. */
+	if (map->nr && gm_segment_joins(&segs[map->nr - 1], seg) &&
+	    !(seg->kind == GM_MEM_HOST && dma_need_unmap(parent))) {
+		segs[map->nr - 1].size += seg->size;
+		return 0;
+	}
+	if (map->nr == GM_BATCH) {
+		ret = gm_map_flush(map);
+		if (ret)
+			return ret;
+	}
+	segs[map->nr++] = *seg;
+	return 0;
+}
+
+static u32 gm_map_prot(const struct gm_mapper *map, unsigned long hmm_pfn,
+		       unsigned long va, struct page *page)
+{
+	bool needed = va == (map->req->va & PAGE_MASK) &&
+		      (map->req->access & GM_PROT_WRITE);
+
+	if (!(hmm_pfn & HMM_PFN_WRITE))
+		return GM_PROT_READ;
+	/*
+	 * A file is written to only when the device asked: the file system
+	 * wants to know of it beforehand.
+	 */
+	if (!folio_test_anon(page_folio(page)) && !needed)
+		return GM_PROT_READ;
+	return GM_PROT_READ | GM_PROT_WRITE;
+}
+
+/*
+ * Makes a segment of what the CPU page table has at @va.
+ *
+ * Return: 0; -EREMOTE if it is on another device; -EOPNOTSUPP if this device
+ * cannot reach host memory.
+ */
+static int gm_map_segment(const struct gm_mapper *map, unsigned long hmm_pfn,
+			  unsigned long va, struct gm_segment *seg)
+{
+	const struct gm_dev *dev = map->req->ctx->dev;
+	struct page *page = hmm_pfn_to_page(hmm_pfn);
+	struct gm_hnode *hnode = gm_hnode_of_page(page);
+
+	*seg = (struct gm_segment){
+		.va = va,
+		.size = PAGE_SIZE,
+		.pgsize = PAGE_SIZE,
+		.prot = gm_map_prot(map, hmm_pfn, va, page),
+	};
+	if (hnode) {
+		if (hnode != map->hnode)
+			return -EREMOTE;
+		seg->kind = GM_MEM_DEVICE;
+		seg->dpa = gm_hnode_dpa(hnode, page_to_pfn(page));
+	} else {
+		if (!(dev->mmu->caps & GM_DEV_CAP_HOST_ACCESS))
+			return -EOPNOTSUPP;
+		seg->kind = GM_MEM_HOST;
+		seg->phys = hmm_pfn_to_phys(hmm_pfn);
+	}
+	if (hmm_pfn_to_map_order(hmm_pfn) >= GM_BLOCK_ORDER &&
+	    (dev->mmu->pgsize_bitmap & GM_BLOCK_SIZE) &&
+	    IS_ALIGNED(va, GM_BLOCK_SIZE) &&
+	    map->req->end - va >= GM_BLOCK_SIZE &&
+	    (folio_test_anon(page_folio(page)) || seg->prot == GM_PROT_READ)) {
+		seg->size = GM_BLOCK_SIZE;
+		seg->pgsize = GM_BLOCK_SIZE;
+	}
+	return 0;
+}
+
+/*
+ * How many pages from entry @i on, that entry included, are one run of frames of
+ * our own with the same rights: @seg, which holds the first, holds them all.
+ */
+static unsigned long gm_map_run(const struct gm_mapper *map, unsigned long i,
+				const struct gm_segment *seg)
+{
+	const struct gm_hnode *hnode = map->hnode;
+	const unsigned long *pfns = map->req->scratch->pfns;
+	unsigned long nr = (map->req->end - map->req->start) >> PAGE_SHIFT;
+	unsigned long first = i;
+
+	if (seg->kind != GM_MEM_DEVICE)
+		return 1;
+	/* The frame after the last one may be another hnode's. */
+	nr = min(nr, i + hnode->nr_pages - PHYS_PFN(seg->dpa - hnode->dpa));
+	while (++i < nr && pfns[i] == pfns[i - 1] + 1)
+		;
+	return i - first;
+}
+
+static void gm_map_note(struct gm_request *req, const struct gm_segment *seg)
+{
+	req->outcome = seg->kind == GM_MEM_HOST ? GM_FAULT_INPLACE :
+						  GM_FAULT_LOCAL;
+	req->seg_start = seg->va;
+	req->seg_end = seg->va + seg->size;
+}
+
+/*
+ * gm_hnode_srcu keeps the struct pages of an hnode; the sequence tells that they
+ * were still in use when it was taken.
+ */
+static int gm_map_pfns(struct gm_mapper *map)
+{
+	struct gm_request *req = map->req;
+	unsigned long va;
+	int ret;
+
+	guard(srcu)(&gm_hnode_srcu);
+	/* Pairs with the release in gm_dev_register_physmem(). */
+	map->hnode = smp_load_acquire(&req->ctx->dev->hnode);
+	if (mmu_interval_check_retry(&map->flight, map->seq))
+		return -EAGAIN;
+
+	for (va = req->start; va < req->end;) {
+		unsigned long i = (va - req->start) >> PAGE_SHIFT;
+		unsigned long hmm_pfn = gm_hmm_pfn_at(req->scratch->pfns[i],
+						      va);
+		struct gm_segment seg = { .size = PAGE_SIZE };
+
+		if (hmm_pfn & HMM_PFN_VALID) {
+			ret = gm_map_segment(map, hmm_pfn, va, &seg);
+			if (ret && va == (req->va & PAGE_MASK))
+				return ret;
+			if (!ret && seg.pgsize == PAGE_SIZE)
+				seg.size = gm_map_run(map, i, &seg) * PAGE_SIZE;
+			if (!ret)
+				ret = gm_map_add(map, &seg);
+			if (ret && ret != -EREMOTE && ret != -EOPNOTSUPP)
+				return ret;
+			if (req->va - va < seg.size)
+				gm_map_note(req, &seg);
+		}
+		va += seg.size;
+	}
+	return map->nr ? gm_map_flush(map) : 0;
+}
+
+/*
+ * Whether one huge entry of the CPU page table holds the whole range, and the
+ * device can have it as one too.
+ */
+static bool gm_map_is_huge(const struct gm_request *req, unsigned long hmm_pfn)
+{
+	if (req->end - req->start != GM_BLOCK_SIZE ||
+	    !IS_ALIGNED(req->start, GM_BLOCK_SIZE))
+		return false;
+	if (!(hmm_pfn & HMM_PFN_VALID) ||
+	    hmm_pfn_to_map_order(hmm_pfn) < GM_BLOCK_ORDER)
+		return false;
+	if (!(req->ctx->dev->mmu->pgsize_bitmap & GM_BLOCK_SIZE))
+		return false;
+	return folio_test_anon(page_folio(hmm_pfn_to_page(hmm_pfn)));
+}
+
+/*
+ * Reads the one page that is needed, and faults it in if it has to be: asked
+ * for a range, hmm_range_fault() would fault in whatever is missing around it
+ * as well.
+ */
+static int gm_map_probe(struct gm_mapper *map, unsigned long *hmm_pfn)
+{
+	struct gm_request *req = map->req;
+	bool hint = req->va == GM_NO_VA;
+	unsigned long page = hint ? req->start : req->va & PAGE_MASK;
+	struct hmm_range range = {
+		.notifier = &map->flight,
+		.notifier_seq = map->seq,
+		.start = page,
+		.end = page + PAGE_SIZE,
+		.hmm_pfns = hmm_pfn,
+		.dev_private_owner = gm_pgmap_owner(),
+	};
+	int ret;
+
+	if (!hint)
+		range.default_flags = HMM_PFN_REQ_FAULT;
+	if (!hint && (req->access & GM_PROT_WRITE))
+		range.default_flags |= HMM_PFN_REQ_WRITE;
+	*hmm_pfn = 0;
+	ret = hmm_range_fault(&range);
+	if (ret || hint)
+		return ret;
+	if (req->access & GM_PROT_WRITE && !(*hmm_pfn & HMM_PFN_WRITE))
+		return -EMLINK;
+	return 0;
+}
+
+/* Reads what the CPU page table holds. */
+static int gm_map_snapshot(struct gm_mapper *map)
+{
+	struct gm_request *req = map->req;
+	struct hmm_range around = {
+		.notifier = &map->flight,
+		.notifier_seq = map->seq,
+		.start = req->start,
+		.end = req->end,
+		.hmm_pfns = req->scratch->pfns,
+		.dev_private_owner = gm_pgmap_owner(),
+	};
+	unsigned long hmm_pfn;
+	int ret;
+
+	ret = gm_map_probe(map, &hmm_pfn);
+	if (ret)
+		return ret;
+	scoped_guard(srcu, &gm_hnode_srcu) {
+		if (mmu_interval_check_retry(&map->flight, map->seq))
+			return -EBUSY;
+		if (gm_map_is_huge(req, hmm_pfn)) {
+			/* One entry tells all: gm_map_pfns() reads no other. */
+			req->scratch->pfns[0] = gm_hmm_pfn_at(hmm_pfn,
+							      req->start);
+			return 0;
+		}
+	}
+	memset(around.hmm_pfns, 0, ((req->end - req->start) >> PAGE_SHIFT) *
+				   sizeof(*around.hmm_pfns));
+	return hmm_range_fault(&around);
+}
+
+/* The VMA that the fault found may be gone, and another be in its place. */
+static int gm_map_check_vma(const struct gm_request *req)
+{
+	struct vm_area_struct *vma;
+
+	vma = vma_lookup(req->ctx->as->mm, req->start);
+	if (!vma || vma->vm_end < req->end)
+		return -EBUSY;
+	return gm_vma_usable(vma) ? 0 : -EFAULT;
+}
+
+static int gm_map_once(struct gm_mapper *map)
+{
+	struct mm_struct *mm = map->req->ctx->as->mm;
+	int ret;
+
+	map->seq = mmu_interval_read_begin(&map->flight);
+	map->nr = 0;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	ret = gm_map_check_vma(map->req) ?: gm_map_snapshot(map);
+	mmap_read_unlock(mm);
+	if (ret == -EBUSY)
+		return -EAGAIN;
+	if (ret)
+		return ret == -ENOMEM || ret == -EMLINK ? ret : -EFAULT;
+	return gm_map_pfns(map);
+}
+
+/**
+ * gm_map_range() - install translations for what the CPU page table holds
+ * @req: range, needed address and access; the outcome and segment are set
+ *
+ * Only the page of the needed address is faulted in; others in the range are
+ * mapped if they are there.
+ *
+ * Context: may sleep and allocate; no lock of the core but gm_as.block_lock is
+ * held. The mm's users are held.
+ * Return: 0; -EAGAIN when the range kept changing; -EREMOTE when the page is on
+ * another device; -EMLINK when it is to be written but is on this device and
+ * shared copy-on-write; -EOPNOTSUPP when it is on the host and the device cannot
+ * reach it there; -EFAULT, -EINTR, -ENOMEM, -ENODEV, -ESRCH, or what the
+ * driver said.
+ */
+int gm_map_range(struct gm_request *req)
+{
+	struct gm_mapper map = { .req = req };
+	unsigned int tries;
+	int ret;
+
+	ret = mmu_interval_notifier_insert(&map.flight, req->ctx->as->mm,
+					   req->start, req->end - req->start,
+					   &gm_flight_ops);
+	if (ret)
+		return ret;
+	for (tries = 0; tries < GM_MAP_TRIES; tries++) {
+		ret = gm_map_once(&map);
+		if (ret != -EAGAIN)
+			break;
+		req->retries++;
+		if (signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
+		cond_resched();
+	}
+	mmu_interval_notifier_remove(&map.flight);
+	return ret;
+}

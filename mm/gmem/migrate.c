@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Migration to a device: one block at a time, best effort.
+ *
+ * A page that cannot move (pinned, file-backed, locked by someone) stays where
+ * it is; so does everything when the hnode is full. The caller maps what stays
+ * in place.
+ *
+ * The steps: migrate_vma_setup() freezes what can move, frames are allocated,
+ * the residency is recorded, the data is copied, migrate_vma_pages() commits,
+ * migrate_vma_finalize() thaws. Recording comes before committing, so that
+ * there is never a frame in use which no logical page table knows: if that
+ * needs memory which is not there, nothing moves. Pages that fail to commit
+ * leave the record an upper bound.
+ */
+#include <linux/migrate.h>
+#include <linux/mm.h>
+
+#include "internal.h"
+#include "trace.h"
+
+/*
+ * Memory that was never touched has no page to move. A fault populates it on
+ * the device in pieces of this size: enough to save faults, little enough not
+ * to waste memory on sparse use. Where huge pages are allowed, a whole block.
+ */
+#define GM_POPULATE_SIZE	SZ_64K
+
+/**
+ * struct gm_migration - state of one migration to a device
+ * @args:	for migrate_vma
+ * @hnode:	destination
+ * @ctx:	on whose behalf
+ * @fault_va:	address that is wanted, for the decision what to populate
+ * @scratch:	working memory
+ */
+struct gm_migration {
+	struct migrate_vma args;
+	struct gm_hnode *hnode;
+	struct gm_context *ctx;
+	unsigned long fault_va;
+	struct gm_scratch *scratch;
+};
+
+static bool gm_is_whole_block(unsigned long start, unsigned long end)
+{
+	return IS_ALIGNED(start, GM_BLOCK_SIZE) && end - start == GM_BLOCK_SIZE;
+}
+
+/* Whether page @i is to move: it can, and if it is a hole, it is wanted. */
+static bool gm_wanted(const struct gm_migration *mig, unsigned long i)
+{
+	unsigned long src = mig->args.src[i];
+	unsigned long va = mig->args.start + i * PAGE_SIZE;
+
+	if (!(src & MIGRATE_PFN_MIGRATE))
+		return false;
+	/* Core mm would refuse a page of a file, but only after it is copied. */
+	if (src & MIGRATE_PFN_VALID)
+		return vma_is_anonymous(mig->args.vma) ||
+		       folio_test_anon(page_folio(migrate_pfn_to_page(src)));
+	return ALIGN_DOWN(va, GM_POPULATE_SIZE) ==
+	       ALIGN_DOWN(mig->fault_va, GM_POPULATE_SIZE);
+}
+
+/*
+ * Makes a folio of a frame. Not from page_folio(): what the struct page says was
+ * left there by whoever had the frame before, when it may have been a tail.
+ */
+static void gm_frame_init(struct gm_hnode *hnode, unsigned long pfn,
+			  unsigned int order)
+{
+	struct page *page = pfn_to_page(pfn);
+
+	zone_device_page_init(page, &hnode->pgmap, order);
+	if (order)
+		folio_set_large_rmappable(page_folio(page));
+}
+
+/* One large frame for a huge page, or for a hole where one is allowed. */
+static bool gm_frames_for_huge(struct gm_migration *mig)
+{
+	struct gm_hnode *hnode = mig->hnode;
+	bool hole = !(mig->args.src[0] & MIGRATE_PFN_VALID);
+	unsigned long pfn;
+
+	if (hole && mig->fault_va == GM_NO_VA)
+		return false;
+	if (!gm_frames_alloc_block(hnode, &pfn))
+		return false;
+	gm_frame_init(hnode, pfn, GM_BLOCK_ORDER);
+	mig->args.dst[0] = migrate_pfn(pfn) | MIGRATE_PFN_COMPOUND;
+	return true;
+}
+
+/*
+ * Single pages for a huge page when there is no large frame: all or nothing,
+ * since a huge page that moves in part is split for no good.
+ */
+static bool gm_frames_for_split(struct gm_migration *mig)
+{
+	unsigned long *pfns = mig->scratch->pfns;
+	unsigned long i, got;
+
+	if (!(mig->args.src[0] & MIGRATE_PFN_VALID))
+		return false;
+	got = gm_frames_alloc_pages(mig->hnode, pfns, GM_BLOCK_PAGES);
+	for (i = 0; i < got; i++) {
+		if (got < GM_BLOCK_PAGES) {
+			gm_frames_free(mig->hnode, pfns[i], 0);
+			continue;
+		}
+		gm_frame_init(mig->hnode, pfns[i], 0);
+		mig->args.dst[i] = migrate_pfn(pfns[i]);
+	}
+	return got == GM_BLOCK_PAGES;
+}
+
+static bool gm_frames_for_pages(struct gm_migration *mig)
+{
+	unsigned long *pfns = mig->scratch->pfns;
+	unsigned long i, got, want = 0, at = 0;
+
+	for (i = 0; i < mig->args.npages; i++)
+		want += gm_wanted(mig, i);
+	if (!want)
+		return false;
+	got = gm_frames_alloc_pages(mig->hnode, pfns, want);
+	for (i = 0; i < mig->args.npages && at < got; i++) {
+		if (!gm_wanted(mig, i))
+			continue;
+		gm_frame_init(mig->hnode, pfns[at], 0);
+		mig->args.dst[i] = migrate_pfn(pfns[at++]);
+	}
+	return got;
+}
+
+static bool gm_migration_alloc(struct gm_migration *mig)
+{
+	if (mig->args.src[0] & MIGRATE_PFN_COMPOUND)
+		return gm_frames_for_huge(mig) || gm_frames_for_split(mig);
+	return gm_frames_for_pages(mig);
+}
+
+/* Pages that entry @i of src or dst stands for. */
+static unsigned long gm_entry_pages(unsigned long entry)
+{
+	return entry & MIGRATE_PFN_COMPOUND ? GM_BLOCK_PAGES : 1;
+}
+
+/* Marks the record of some pages as one to be verified. */
+static void gm_record_inexact(struct gm_migration *mig, unsigned long i,
+			      unsigned long nr)
+{
+	const struct gm_lpt_change inexact = { .flags_set = GM_LPT_INEXACT };
+	struct gm_lpt *lpt = &mig->ctx->as->lpt;
+	unsigned long index = PHYS_PFN(mig->args.start) + i, done;
+	struct gm_lpt_run run;
+
+	if (gm_lpt_modify(lpt, index, index + nr, &inexact, GFP_KERNEL, &done))
+		gm_lpt_modify_coarse(lpt, index, &inexact, &run);
+}
+
+/* Gives all frames back; the migration then moves nothing. */
+static void gm_migration_drop(struct gm_migration *mig)
+{
+	unsigned long i;
+
+	gm_record_inexact(mig, 0, mig->args.npages);
+	for (i = 0; i < mig->args.npages; i++) {
+		struct page *page = migrate_pfn_to_page(mig->args.dst[i]);
+
+		mig->args.dst[i] = 0;
+		if (!page)
+			continue;
+		folio_unlock(page_folio(page));
+		folio_put(page_folio(page));
+	}
+}
+
+static int gm_migration_copy(struct gm_migration *mig)
+{
+	unsigned long i, nr, spfn = 0;
+	struct gm_copy copy;
+
+	gm_copy_init(&copy, mig->hnode, mig->scratch->ext);
+	for (i = 0; i < mig->args.npages; i += nr) {
+		unsigned long src = mig->args.src[i];
+		unsigned long dst = mig->args.dst[i];
+		u64 dpa;
+
+		nr = gm_entry_pages(dst);
+		/* The tail of a huge page has no entries of its own. */
+		if (src & MIGRATE_PFN_VALID)
+			spfn = src >> MIGRATE_PFN_SHIFT;
+		else
+			spfn = (mig->args.src[0] & MIGRATE_PFN_COMPOUND) &&
+			       (mig->args.src[0] & MIGRATE_PFN_VALID) ?
+			       (mig->args.src[0] >> MIGRATE_PFN_SHIFT) + i : 0;
+		if (!(dst & MIGRATE_PFN_VALID))
+			continue;
+		dpa = gm_hnode_dpa(mig->hnode, dst >> MIGRATE_PFN_SHIFT);
+		gm_copy_add(&copy, spfn ? GM_COPY_TO_DEVICE : GM_COPY_ZERO,
+			    dpa, PFN_PHYS(spfn), nr * PAGE_SIZE);
+	}
+	return gm_copy_finish(&copy);
+}
+
+/*
+ * Records that [@first, @last) of the pages have frames, and that they are about
+ * to be translated: recording too much does no harm, recording twice costs.
+ */
+static int gm_record_run(struct gm_migration *mig, unsigned long first,
+			 unsigned long last)
+{
+	const struct gm_lpt_change chg = {
+		.map_set = BIT_ULL(mig->ctx->id),
+		.flags_set = GM_LPT_WRITABLE,
+		.set_res = true,
+		.res = gm_hnode_res(mig->hnode),
+		.flags_clear = GM_LPT_INEXACT,
+	};
+	unsigned long base = PHYS_PFN(mig->args.start);
+	unsigned long done;
+
+	return gm_lpt_modify(&mig->ctx->as->lpt, base + first, base + last,
+			     &chg, GFP_KERNEL, &done);
+}
+
+static int gm_migration_record(struct gm_migration *mig)
+{
+	unsigned long i, nr, first = 0;
+	bool in_run = false;
+	int ret;
+
+	for (i = 0; i <= mig->args.npages; i += nr) {
+		unsigned long dst = i < mig->args.npages ? mig->args.dst[i] : 0;
+		bool valid = dst & MIGRATE_PFN_VALID;
+
+		nr = gm_entry_pages(dst);
+		if (valid && !in_run) {
+			first = i;
+		} else if (!valid && in_run) {
+			ret = gm_record_run(mig, first, i);
+			if (ret)
+				return ret;
+		}
+		in_run = valid;
+	}
+	return 0;
+}
+
+/* Counts what moved; marks the record where something did not. */
+static unsigned long gm_migration_result(struct gm_migration *mig)
+{
+	unsigned long i, nr, moved = 0, refused = 0;
+
+	for (i = 0; i < mig->args.npages; i += nr) {
+		unsigned long src = mig->args.src[i];
+
+		nr = gm_entry_pages(mig->args.dst[i]);
+		if (!(mig->args.dst[i] & MIGRATE_PFN_VALID))
+			continue;
+		if (src & MIGRATE_PFN_MIGRATE) {
+			moved += nr;
+			continue;
+		}
+		refused += nr;
+		gm_record_inexact(mig, i, nr);
+	}
+	gm_stat_add(&mig->hnode->stats, GM_STAT_PAGES_IN, moved);
+	gm_stat_add(&mig->ctx->as->stats, GM_STAT_PAGES_IN, moved);
+	if (refused)
+		gm_stat_add(&mig->hnode->stats, GM_STAT_PAGES_REFUSED, refused);
+	return moved;
+}
+
+static unsigned long gm_migration_run(struct gm_migration *mig)
+{
+	unsigned long moved;
+
+	if (gm_migration_alloc(mig) &&
+	    (gm_migration_record(mig) || gm_migration_copy(mig)))
+		gm_migration_drop(mig);
+	migrate_vma_pages(&mig->args);
+	moved = gm_migration_result(mig);
+	migrate_vma_finalize(&mig->args);
+	return moved;
+}
+
+/**
+ * gm_migrate_to_device() - move a block to a device's memory
+ * @ctx: the context of the device; in use
+ * @vma: holds the whole range
+ * @start: first address
+ * @end: end; within the GM_BLOCK_SIZE block of @start
+ * @fault_va: address that is wanted, for what was never touched; or GM_NO_VA to
+ *	populate nothing
+ * @scratch: working memory
+ *
+ * Data that is on another device is left alone: bring it home before.
+ *
+ * Context: the mmap_lock is held for reading; gm_hnode_srcu is held. May sleep
+ * and allocate.
+ * Return: number of pages that moved, or -EINVAL for memory that never can.
+ */
+int gm_migrate_to_device(struct gm_context *ctx, struct vm_area_struct *vma,
+			 unsigned long start, unsigned long end,
+			 unsigned long fault_va, struct gm_scratch *scratch)
+{
+	struct gm_migration mig = {
+		.args = {
+			.vma = vma,
+			.src = scratch->src,
+			.dst = scratch->dst,
+			.start = start,
+			.end = end,
+			.pgmap_owner = gm_pgmap_owner(),
+			.flags = MIGRATE_VMA_SELECT_SYSTEM,
+		},
+		/* Pairs with the release in gm_dev_register_physmem(). */
+		.hnode = smp_load_acquire(&ctx->dev->hnode),
+		.ctx = ctx,
+		.fault_va = fault_va,
+		.scratch = scratch,
+	};
+	unsigned long moved;
+
+	mmap_assert_locked(vma->vm_mm);
+	if (vma->vm_flags & VM_SHARED)
+		return 0;
+	if (!mig.hnode || READ_ONCE(mig.hnode->closing))
+		return 0;
+	if (gm_is_whole_block(start, end) &&
+	    (ctx->dev->mmu->pgsize_bitmap & GM_BLOCK_SIZE) &&
+	    thp_vma_allowable_order(vma, vma->vm_flags, TVA_PAGEFAULT,
+				    GM_BLOCK_ORDER))
+		mig.args.flags |= MIGRATE_VMA_SELECT_COMPOUND;
+
+	if (migrate_vma_setup(&mig.args))
+		return -EINVAL;
+	if (!mig.args.cpages)
+		return 0;
+	moved = gm_migration_run(&mig);
+	trace_gm_migrate(mig.hnode->hnid, true, start, end, moved);
+	return moved;
+}
