@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A device made of host memory, and the user memory that it works on.
+ *
+ * Its memory is vmalloc()ed, its page table an XArray, its engine memcpy(). It
+ * fails on demand, counts what it is asked to do, and notes every call that
+ * breaks the contract of struct gm_mmu.
+ */
+#ifndef _GMEM_KUNIT_DEVICE_FAKE_H
+#define _GMEM_KUNIT_DEVICE_FAKE_H
+
+#include <kunit/test.h>
+#include <linux/sizes.h>
+
+#include "../internal.h"
+
+/* Four blocks, and not at device address zero. */
+#define FAKE_VRAM_SIZE		SZ_8M
+#define FAKE_VRAM_DPA		SZ_1G
+
+/**
+ * struct fake_dev - a fake device
+ * @gm:		what the core knows it by, or NULL
+ * @parent:	struct device
+ * @vram:	its memory
+ * @vram_size:	bytes
+ * @hnid:	id of its memory
+ * @copy_error:	what &gm_mmu.copy returns
+ * @copy_error_op: for which enum gm_copy_op, as a bitmap
+ * @map_error:	what &gm_mmu.peer_map returns
+ * @prepare_error: what &gm_mmu.map_prepare returns
+ * @create_error: what &gm_mmu.ctx_create returns
+ * @unmaps:	calls of &gm_mmu.peer_unmap
+ * @bad:	calls that break the contract
+ * @contexts:	contexts that were created and not destroyed
+ */
+struct fake_dev {
+	struct gm_dev *gm;
+	struct device *parent;
+	void *vram;
+	unsigned long vram_size;
+	int hnid;
+	int copy_error;
+	unsigned int copy_error_op;
+	int map_error;
+	int prepare_error;
+	int create_error;
+	atomic_t unmaps;
+	atomic_t bad;
+	atomic_t contexts;
+};
+
+/**
+ * struct fake - what each test has
+ * @dev:	a device with FAKE_VRAM_SIZE
+ * @as:		address space of the test, or NULL
+ * @ctx:	attached to it, or NULL
+ */
+struct fake {
+	struct fake_dev dev;
+	struct gm_as *as;
+	struct gm_context *ctx;
+};
+
+/**
+ * struct fake_snap - what a context translates in a range, in pages
+ * @pages:	all
+ * @device:	to device memory
+ * @writable:	that may be written to
+ * @huge:	that are part of a large translation
+ */
+struct fake_snap {
+	unsigned long pages;
+	unsigned long device;
+	unsigned long writable;
+	unsigned long huge;
+};
+
+extern const struct gm_mmu fake_mmu;		/* both sizes, host access */
+extern const struct gm_mmu fake_mmu_small;	/* no large translations */
+extern const struct gm_mmu fake_mmu_local;	/* no host access */
+
+/* The device */
+int fake_dev_start(struct kunit *test, struct fake_dev *dev,
+		   const struct gm_mmu *mmu, unsigned long vram_size);
+void fake_dev_stop(struct fake_dev *dev);
+unsigned long fake_used(const struct fake_dev *dev);
+struct fake_snap fake_snapshot(struct gm_context *ctx, unsigned long va,
+			       unsigned long size);
+int fake_read(struct gm_context *ctx, unsigned long va, void *buf, size_t len);
+int fake_write(struct gm_context *ctx, unsigned long va, const void *buf,
+	       size_t len);
+int fake_fault(struct gm_context *ctx, unsigned long va, u32 access,
+	       struct gm_fault *fault);
+
+/* The suite */
+int fake_init(struct kunit *test);
+void fake_exit(struct kunit *test);
+void fake_attach(struct kunit *test);
+void fake_detach(struct kunit *test);
+void fake_expect_frames(struct kunit *test);
+void fake_expect_used(struct kunit *test, unsigned long pages);
+
+/* User memory, in device_user.c */
+unsigned long fake_mmap(struct kunit *test, unsigned long size, bool huge);
+void fake_fill(struct kunit *test, unsigned long va, unsigned long size,
+	       u32 seed);
+void fake_expect_cpu(struct kunit *test, unsigned long va, unsigned long size,
+		     u32 seed);
+void fake_expect_device(struct kunit *test, struct gm_context *ctx,
+			unsigned long va, unsigned long size, u32 seed);
+int fake_touch(unsigned long va);
+int fake_mprotect(unsigned long start, unsigned long end, bool write);
+struct mm_struct *fake_fork(void);
+
+#endif /* _GMEM_KUNIT_DEVICE_FAKE_H */

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of the life of devices, their memory, address spaces and
+ * contexts: what is refused, and what becomes of data when one of them ends.
+ */
+#include <linux/mman.h>
+#include <linux/module.h>
+#include <linux/sched/mm.h>
+#include <linux/uaccess.h>
+
+#include "device_fake.h"
+
+#define PAGES(size)	((size) / PAGE_SIZE)
+
+/* A driver that lacks something that is required. */
+static void life_test_mmu(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct device *parent = fake->dev.parent;
+	struct gm_mmu bad[6];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		bad[i] = fake_mmu;
+	bad[0].name = NULL;
+	bad[1].peer_map = NULL;
+	bad[2].peer_unmap = NULL;
+	bad[3].pgsize_bitmap = SZ_2M;
+	bad[4].caps = GM_DEV_CAP_HOST_ACCESS;
+	bad[5].pgsize_bitmap = 0;
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		KUNIT_EXPECT_PTR_EQ(test, gm_dev_create(parent, &bad[i], NULL),
+				    ERR_PTR(-EINVAL));
+	KUNIT_EXPECT_PTR_EQ(test, gm_dev_create(NULL, &fake_mmu, NULL),
+			    ERR_PTR(-EINVAL));
+	KUNIT_EXPECT_PTR_EQ(test, gm_dev_create(parent, NULL, NULL),
+			    ERR_PTR(-EINVAL));
+}
+
+static void life_test_physmem(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct gm_mmu no_copy = fake_mmu;
+	struct gm_dev *gm = fake->dev.gm;
+	const enum gm_mem_type type = GM_MEM_TYPE_PRIVATE;
+	int hnid = fake->dev.hnid;
+	struct gm_dev *other;
+
+	KUNIT_EXPECT_GE(test, hnid, MAX_NUMNODES);
+	KUNIT_EXPECT_EQ(test, -EBUSY, gm_dev_register_physmem(gm, type, 0,
+							      SZ_2M));
+	KUNIT_EXPECT_EQ(test, -EINVAL, gm_dev_unregister_physmem(gm, hnid + 1));
+	KUNIT_EXPECT_EQ(test, -EINVAL, gm_dev_unregister_physmem(gm, -1));
+	KUNIT_EXPECT_EQ(test, -EINVAL, gm_dev_unregister_physmem(gm, 0));
+	KUNIT_EXPECT_EQ(test, 0, gm_dev_unregister_physmem(gm, hnid));
+	KUNIT_EXPECT_EQ(test, -EINVAL, gm_dev_unregister_physmem(gm, hnid));
+
+	KUNIT_EXPECT_EQ(test, -EINVAL, gm_dev_register_physmem(gm, type, 0, 0));
+	KUNIT_EXPECT_EQ(test, -EINVAL, gm_dev_register_physmem(gm, type, 0,
+							       SZ_1M));
+	KUNIT_EXPECT_EQ(test, -EINVAL, gm_dev_register_physmem(gm, type, 1,
+							       SZ_2M));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			gm_dev_register_physmem(gm, type, -SZ_1M, SZ_2M));
+	KUNIT_EXPECT_EQ(test, -EINVAL, gm_dev_register_physmem(gm, type + 1, 0,
+							       SZ_2M));
+	hnid = gm_dev_register_physmem(gm, type, FAKE_VRAM_DPA, SZ_2M);
+	KUNIT_EXPECT_GE(test, hnid, MAX_NUMNODES);
+
+	no_copy.copy = NULL;
+	other = gm_dev_create(fake->dev.parent, &no_copy, NULL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, other);
+	KUNIT_EXPECT_EQ(test, -EINVAL, gm_dev_register_physmem(other, type, 0,
+							       SZ_2M));
+	gm_dev_destroy(other);
+}
+
+/* An address space covers a range, and a device reaches nothing beyond. */
+static void life_test_as_range(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	unsigned long va, last = PAGE_ALIGN_DOWN(TASK_SIZE_MAX);
+	struct gm_as *inval = ERR_PTR(-EINVAL);
+	struct gm_fault fault;
+	struct mm_struct *mm;
+
+	KUNIT_ASSERT_EQ(test, 0, kunit_attach_mm());
+	mm = current->mm;
+	KUNIT_EXPECT_PTR_EQ(test, gm_as_create(mm, SZ_1M, SZ_1M), inval);
+	KUNIT_EXPECT_PTR_EQ(test, gm_as_create(mm, SZ_2M, SZ_1M), inval);
+	KUNIT_EXPECT_PTR_EQ(test, gm_as_create(mm, SZ_1M + 1, SZ_2M), inval);
+	KUNIT_EXPECT_PTR_EQ(test, gm_as_create(mm, SZ_1M, SZ_2M - 1), inval);
+	KUNIT_EXPECT_PTR_EQ(test, gm_as_create(mm, 0, last + PAGE_SIZE), inval);
+	KUNIT_EXPECT_PTR_EQ(test, gm_as_create(mm, 0, -PAGE_SIZE), inval);
+
+	va = fake_mmap(test, 2 * GM_BLOCK_SIZE, false);
+	fake_fill(test, va, 2 * GM_BLOCK_SIZE, 1);
+	fake->as = gm_as_create(mm, va + SZ_64K, va + SZ_1M);
+	if (IS_ERR(fake->as)) {
+		fake->as = NULL;
+		KUNIT_FAIL_AND_ABORT(test, "no address space");
+	}
+	fake_attach(test);
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			fake_fault(fake->ctx, va + SZ_64K - 1, GM_PROT_READ,
+				   &fault));
+	KUNIT_EXPECT_EQ(test, -EFAULT, fake_fault(fake->ctx, va + SZ_1M,
+						  GM_PROT_READ, &fault));
+	KUNIT_EXPECT_EQ(test, fault.ret, -EFAULT);
+	fake_expect_device(test, fake->ctx, va + SZ_64K, SZ_1M - SZ_64K, 1);
+	KUNIT_EXPECT_EQ(test, fake_used(&fake->dev), PAGES(SZ_1M - SZ_64K));
+	KUNIT_EXPECT_EQ(test, fake_snapshot(fake->ctx, 0, last).pages,
+			PAGES(SZ_1M - SZ_64K));
+	fake_expect_frames(test);
+	fake_expect_cpu(test, va, 2 * GM_BLOCK_SIZE, 1);
+	fake_expect_used(test, 0);
+}
+
+static void life_test_attach_invalid(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct gm_context *ctx;
+
+	fake_attach(test);
+	fake_detach(test);
+	ctx = gm_as_attach(fake->as, fake->dev.gm, GM_ATTACH_EXCLUSIVE + 1,
+			   NULL);
+	KUNIT_EXPECT_PTR_EQ(test, ctx, ERR_PTR(-EINVAL));
+	ctx = gm_as_attach(fake->as, fake->dev.gm, -1, NULL);
+	KUNIT_EXPECT_PTR_EQ(test, ctx, ERR_PTR(-EINVAL));
+	fake->dev.create_error = -ENXIO;
+	ctx = gm_as_attach(fake->as, fake->dev.gm, GM_ATTACH_EXCLUSIVE, NULL);
+	KUNIT_EXPECT_PTR_EQ(test, ctx, ERR_PTR(-ENXIO));
+	fake->dev.create_error = 0;
+	fake_attach(test);
+}
+
+static void life_test_attach_many(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct gm_context *ctx[GM_LPT_MAX_CTX] = {}, *more;
+	unsigned int i, nr;
+
+	fake_attach(test);
+	for (nr = 1; nr < GM_LPT_MAX_CTX; nr++) {
+		ctx[nr] = gm_as_attach(fake->as, fake->dev.gm,
+				       GM_ATTACH_EXCLUSIVE, NULL);
+		if (IS_ERR(ctx[nr]))
+			break;
+	}
+	KUNIT_EXPECT_EQ(test, nr, GM_LPT_MAX_CTX);
+	more = gm_as_attach(fake->as, fake->dev.gm, GM_ATTACH_EXCLUSIVE, NULL);
+	KUNIT_EXPECT_PTR_EQ(test, more, ERR_PTR(-ENOSPC));
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->dev.contexts), nr);
+	/* A place that gets free can be had. */
+	gm_as_detach(ctx[nr / 2]);
+	ctx[nr / 2] = gm_as_attach(fake->as, fake->dev.gm, GM_ATTACH_EXCLUSIVE,
+				   NULL);
+	for (i = 1; i < nr; i++) {
+		KUNIT_EXPECT_NOT_ERR_OR_NULL(test, ctx[i]);
+		if (!IS_ERR(ctx[i]))
+			gm_as_detach(ctx[i]);
+	}
+}
+
+/* Data stays when its context ends, and the next context finds it. */
+static void life_test_reattach(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct gm_fault fault;
+	unsigned long va;
+
+	fake_attach(test);
+	va = fake_mmap(test, 2 * GM_BLOCK_SIZE, true);
+	fake_fill(test, va, 2 * GM_BLOCK_SIZE, 2);
+	fake_expect_device(test, fake->ctx, va, 2 * GM_BLOCK_SIZE, 2);
+	fake_detach(test);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->dev.contexts), 0);
+	KUNIT_EXPECT_EQ(test, fake_used(&fake->dev), 2 * GM_BLOCK_PAGES);
+	fake_expect_cpu(test, va, GM_BLOCK_SIZE, 2);
+	fake_expect_used(test, GM_BLOCK_PAGES);
+
+	fake_attach(test);
+	KUNIT_EXPECT_EQ(test, 0,
+			fake_snapshot(fake->ctx, va, 2 * GM_BLOCK_SIZE).pages);
+	KUNIT_EXPECT_EQ(test, 0, fake_fault(fake->ctx, va + GM_BLOCK_SIZE,
+					    GM_PROT_READ, &fault));
+	KUNIT_EXPECT_EQ(test, fault.outcome, GM_FAULT_LOCAL);
+	KUNIT_EXPECT_EQ(test, 0, fake_fault(fake->ctx, va, GM_PROT_READ,
+					    &fault));
+	KUNIT_EXPECT_EQ(test, fault.outcome, GM_FAULT_MIGRATED);
+	fake_expect_device(test, fake->ctx, va, 2 * GM_BLOCK_SIZE, 2);
+	fake_expect_frames(test);
+}
+
+/* A device that goes brings everything home, and its contexts are dead. */
+static void life_test_destroy(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct gm_fault faults[2];
+	unsigned long base, huge;
+
+	fake_attach(test);
+	base = fake_mmap(test, GM_BLOCK_SIZE, false);
+	huge = fake_mmap(test, GM_BLOCK_SIZE, true);
+	fake_fill(test, base, GM_BLOCK_SIZE, 3);
+	fake_fill(test, huge, GM_BLOCK_SIZE, 4);
+	fake_expect_device(test, fake->ctx, base, GM_BLOCK_SIZE, 3);
+	fake_expect_device(test, fake->ctx, huge, GM_BLOCK_SIZE, 4);
+	KUNIT_EXPECT_EQ(test, fake_used(&fake->dev), 2 * GM_BLOCK_PAGES);
+	fake_dev_stop(&fake->dev);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->dev.contexts), 0);
+	fake_expect_cpu(test, base, GM_BLOCK_SIZE, 3);
+	fake_expect_cpu(test, huge, GM_BLOCK_SIZE, 4);
+
+	faults[0] = (struct gm_fault){ .va = base, .access = GM_PROT_READ };
+	faults[1] = faults[0];
+	KUNIT_EXPECT_EQ(test, -ENODEV, gm_dev_fault_batch(fake->ctx, faults,
+							  2));
+	KUNIT_EXPECT_EQ(test, faults[0].ret, -ENODEV);
+	KUNIT_EXPECT_EQ(test, faults[1].ret, -ENODEV);
+	KUNIT_EXPECT_EQ(test, faults[1].outcome, GM_FAULT_NONE);
+}
+
+/* Memory that is taken back: data comes home, the device goes on without. */
+static void life_test_unregister(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct gm_fault fault;
+	unsigned long va;
+	int hnid;
+
+	fake_attach(test);
+	va = fake_mmap(test, 2 * GM_BLOCK_SIZE, true);
+	fake_fill(test, va, 2 * GM_BLOCK_SIZE, 5);
+	fake_expect_device(test, fake->ctx, va, 2 * GM_BLOCK_SIZE, 5);
+	KUNIT_EXPECT_EQ(test, 0, gm_dev_unregister_physmem(fake->dev.gm,
+							   fake->dev.hnid));
+	KUNIT_EXPECT_EQ(test, 0, fake_snapshot(fake->ctx, va,
+					       2 * GM_BLOCK_SIZE).device);
+	memset(fake->dev.vram, 0, fake->dev.vram_size);
+	fake_expect_cpu(test, va, GM_BLOCK_SIZE, 5);
+	KUNIT_EXPECT_EQ(test, 0, fake_fault(fake->ctx, va, GM_PROT_WRITE,
+					    &fault));
+	KUNIT_EXPECT_EQ(test, fault.outcome, GM_FAULT_INPLACE);
+	fake_expect_device(test, fake->ctx, va, 2 * GM_BLOCK_SIZE, 5);
+
+	hnid = gm_dev_register_physmem(fake->dev.gm, GM_MEM_TYPE_PRIVATE,
+				       FAKE_VRAM_DPA, FAKE_VRAM_SIZE);
+	KUNIT_ASSERT_GE(test, hnid, MAX_NUMNODES);
+	KUNIT_EXPECT_EQ(test, 0, fake_fault(fake->ctx, va, GM_PROT_WRITE,
+					    &fault));
+	KUNIT_EXPECT_EQ(test, fault.outcome, GM_FAULT_MIGRATED);
+	fake_expect_device(test, fake->ctx, va, 2 * GM_BLOCK_SIZE, 5);
+	fake_expect_frames(test);
+}
+
+static unsigned long life_count_lost(unsigned long va, unsigned long size)
+{
+	unsigned long at, lost = 0;
+
+	for (at = va; at < va + size; at += PAGE_SIZE)
+		lost += fake_touch(at) == -EFAULT;
+	return lost;
+}
+
+/* Exactly what was on a lost device is lost, and never reads as other data. */
+static void life_test_lost(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	unsigned long va, huge, safe;
+
+	fake_attach(test);
+	safe = fake_mmap(test, GM_BLOCK_SIZE, false);
+	va = fake_mmap(test, 2 * GM_BLOCK_SIZE, false);
+	huge = fake_mmap(test, GM_BLOCK_SIZE, true);
+	fake_fill(test, safe, GM_BLOCK_SIZE, 6);
+	fake_fill(test, va, 2 * GM_BLOCK_SIZE, 6);
+	fake_fill(test, huge, GM_BLOCK_SIZE, 6);
+	fake_expect_device(test, fake->ctx, va, 2 * GM_BLOCK_SIZE, 6);
+	fake_expect_device(test, fake->ctx, huge, GM_BLOCK_SIZE, 6);
+	/* Half of it comes home in time. */
+	fake_expect_cpu(test, va + GM_BLOCK_SIZE, GM_BLOCK_SIZE, 6);
+
+	gm_dev_mark_lost(fake->dev.gm);
+	fake_dev_stop(&fake->dev);
+	KUNIT_EXPECT_EQ(test, life_count_lost(va, GM_BLOCK_SIZE),
+			GM_BLOCK_PAGES);
+	KUNIT_EXPECT_EQ(test, life_count_lost(huge, GM_BLOCK_SIZE),
+			GM_BLOCK_PAGES);
+	KUNIT_EXPECT_EQ(test, -EFAULT, put_user(1, (u8 __user *)va));
+	fake_expect_cpu(test, va + GM_BLOCK_SIZE, GM_BLOCK_SIZE, 6);
+	fake_expect_cpu(test, safe, GM_BLOCK_SIZE, 6);
+
+	/* Memory that is given up can be used again. */
+	KUNIT_ASSERT_EQ(test, 0, do_madvise(current->mm, huge, GM_BLOCK_SIZE,
+					    MADV_DONTNEED));
+	KUNIT_EXPECT_EQ(test, 0, life_count_lost(huge, GM_BLOCK_SIZE));
+}
+
+/* A lost device gives nothing back while it is still there, either. */
+static void life_test_lost_access(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	unsigned long va;
+
+	fake_attach(test);
+	va = fake_mmap(test, SZ_64K, false);
+	fake_fill(test, va, SZ_64K, 7);
+	fake_expect_device(test, fake->ctx, va, SZ_64K, 7);
+	gm_dev_mark_lost(fake->dev.gm);
+	KUNIT_EXPECT_EQ(test, life_count_lost(va, SZ_64K), PAGES(SZ_64K));
+	KUNIT_EXPECT_EQ(test, fake_used(&fake->dev), PAGES(SZ_64K));
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap(va, SZ_64K));
+	fake_expect_used(test, 0);
+}
+
+/* Nothing is resolved for a process that is gone. */
+static void life_test_process_gone(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct mm_struct *mm = mm_alloc();
+	struct gm_fault fault;
+
+	KUNIT_ASSERT_NOT_NULL(test, mm);
+	fake->as = gm_as_get_mm(mm);
+	if (IS_ERR(fake->as)) {
+		fake->as = NULL;
+		mmput(mm);
+		KUNIT_FAIL_AND_ABORT(test, "no address space");
+	}
+	fake_attach(test);
+	mmput(mm);
+	KUNIT_EXPECT_EQ(test, -ESRCH, fake_fault(fake->ctx, SZ_1M, GM_PROT_READ,
+						 &fault));
+	KUNIT_EXPECT_EQ(test, fault.ret, -ESRCH);
+	KUNIT_EXPECT_EQ(test, fault.outcome, GM_FAULT_NONE);
+}
+
+static struct kunit_case life_test_cases[] = {
+	KUNIT_CASE(life_test_mmu),
+	KUNIT_CASE(life_test_physmem),
+	KUNIT_CASE(life_test_as_range),
+	KUNIT_CASE(life_test_attach_invalid),
+	KUNIT_CASE(life_test_attach_many),
+	KUNIT_CASE(life_test_reattach),
+	KUNIT_CASE(life_test_destroy),
+	KUNIT_CASE(life_test_unregister),
+	KUNIT_CASE(life_test_lost),
+	KUNIT_CASE(life_test_lost_access),
+	KUNIT_CASE(life_test_process_gone),
+	{ }
+};
+
+static struct kunit_suite life_test_suite = {
+	.name = "gmem_device_life",
+	.init = fake_init,
+	.exit = fake_exit,
+	.test_cases = life_test_cases,
+};
+
+kunit_test_suite(life_test_suite);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("KUnit tests of the life of GMEM devices");
