@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0
+"""tap: what counts as passed, failed and skipped."""
+
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+SCRIPT = Path(__file__).resolve().parents[1] / "tap"
+
+
+class TapTest(unittest.TestCase):
+    def count(self, text: str) -> tuple[str, int]:
+        with tempfile.NamedTemporaryFile("w", suffix=".tap") as file:
+            file.write(text)
+            file.flush()
+            done = subprocess.run([SCRIPT, "--brief", file.name], check=False,
+                                  capture_output=True, text=True)
+        return done.stdout.strip(), done.returncode
+
+    def test_flat(self) -> None:
+        self.assertEqual(self.count("TAP version 13\n1..3\nok 1 a\nok 2 - b # SKIP no\n"
+                                    "not ok 3 c\n"), ("1 passed, 1 failed, 1 skipped", 1))
+
+    def test_all_well(self) -> None:
+        self.assertEqual(self.count("1..1\nok 1\n"), ("1 passed, 0 failed, 0 skipped", 0))
+
+    def test_nested_counts_leaves(self) -> None:
+        self.assertEqual(self.count("    1..2\n    ok 1 a\n    not ok 2 b\nnot ok 1 suite\n"
+                                    "    1..1\n    ok 1 c\nok 2 suite\n"),
+                         ("2 passed, 1 failed, 0 skipped", 1))
+
+    def test_suite_fails_where_no_case_does(self) -> None:
+        self.assertEqual(self.count("    1..1\n    ok 1 a\nnot ok 1 suite\n"),
+                         ("1 passed, 1 failed, 0 skipped", 1))
+
+    def test_kernel_log(self) -> None:
+        self.assertEqual(self.count("[    0.1] KTAP version 1\n[    0.1] 1..1\n"
+                                    "[    0.1]     ok 1 a\n[    0.2] some line\n"
+                                    "[    0.2][    T1] ok 1 suite\n"),
+                         ("1 passed, 0 failed, 0 skipped", 0))
+
+    def test_cut_short(self) -> None:
+        self.assertEqual(self.count("1..3\nok 1 a\n"), ("1 passed, 1 failed, 0 skipped", 1))
+        self.assertEqual(self.count("ok 1 a\nBail out! x\n"), ("1 passed, 1 failed, 0 skipped", 1))
+
+    def test_nothing_is_a_failure(self) -> None:
+        self.assertEqual(self.count(""), ("0 passed, 1 failed, 0 skipped", 1))
+        self.assertEqual(self.count("ok then\n"), ("0 passed, 1 failed, 0 skipped", 1))
+
+    def test_all_skipped(self) -> None:
+        self.assertEqual(self.count("1..0 # SKIP nothing here\n"),
+                         ("0 passed, 0 failed, 1 skipped", 1))
