@@ -382,8 +382,8 @@ GT_TEST(eintr)
 	char *buf = gt_alloc(len, false);
 	bool cut = false;
 	pthread_t thread;
-	int node = dev->hnid;
-	long ret;
+	int node = dev->hnid, to = node;
+	long ret = 0;
 
 	ASSERT_NE(NULL, buf);
 	gt_pattern(buf, len, 1);
@@ -392,18 +392,21 @@ GT_TEST(eintr)
 	while (!cut && gt_now_ms() < end) {
 		ret = gt_hmadvise(node, buf, len, HMADV_PREFETCH, 0);
 		if (ret != -EINTR) {
-			ASSERT_GT(ret, 0);
-			ASSERT_LE(ret, (long)len);
-			ASSERT_EQ(0, ret % (long)GT_PAGE);
+			EXPECT_GT(ret, 0);
+			EXPECT_LE(ret, (long)len);
+			EXPECT_EQ(0, ret % (long)GT_PAGE);
 		}
 		cut = ret != (long)len;
-		if (ret > 0 && cut && node)
-			EXPECT_EQ(node, gt_node(buf + ret - GT_PAGE));
+		to = node;
 		node = node ? 0 : dev->hnid;
 	}
 	gt_store(&n.stop, true);
 	pthread_join(thread, NULL);
 	EXPECT_TRUE(cut);
+	/* Not before: a signal ends this question early, too. */
+	if (ret > 0 && cut)
+		EXPECT_TRUE(gt_all_on(buf + ret - GT_PAGE, GT_PAGE,
+				      to ?: GT_HOME));
 	EXPECT_EQ(-1, gt_pattern_bad(buf, len, 1));
 	gt_free(buf, len);
 }
