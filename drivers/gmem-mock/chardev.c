@@ -4,8 +4,10 @@
  *
  * The hardware can vanish while files are open. What they hold on to is memory
  * only: &struct gmock_dev lives as long as the last of them, but after
- * gmock_dev_revoke() none is attached to anything, and every operation says
- * -ENODEV.
+ * gmock_dev_revoke() every operation says -ENODEV.
+ *
+ * gmock_dev.registration is held for what needs the hardware or the MMU, and never
+ * over an access to user memory or a fault: these may wait for a program.
  */
 #include <linux/cleanup.h>
 #include <linux/fs.h>
@@ -55,9 +57,13 @@ static int cmd_query(struct gmock_ucmd *ucmd)
 
 	if (cmd->flags)
 		return -EOPNOTSUPP;
+	scoped_guard(rwsem_read, &gd->registration) {
+		if (!gd->alive)
+			return -ENODEV;
+		cmd->hnid = gd->hnid;
+		cmd->dev_id = gm_dev_id(gd->gm);
+	}
 	cmd->abi_version = GMEM_MOCK_ABI_VERSION;
-	cmd->hnid = gd->hnid;
-	cmd->dev_id = gm_dev_id(gd->gm);
 	cmd->caps = GMEM_MOCK_CAP_INPLACE;
 	if (gd->edu.msi)
 		cmd->caps |= GMEM_MOCK_CAP_MSI;
@@ -116,8 +122,12 @@ static int cmd_stats(struct gmock_ucmd *ucmd)
 
 	if (cmd->flags)
 		return -EOPNOTSUPP;
-	stats_of_file(ucmd->gf, cmd);
-	stats_of_dev(ucmd->gf->dev, cmd);
+	scoped_guard(rwsem_read, &ucmd->gf->dev->registration) {
+		if (!ucmd->gf->dev->alive)
+			return -ENODEV;
+		stats_of_file(ucmd->gf, cmd);
+		stats_of_dev(ucmd->gf->dev, cmd);
+	}
 	return ucmd_respond(ucmd, sizeof(*cmd));
 }
 
@@ -176,14 +186,18 @@ static int cmd_run(struct gmock_ucmd *ucmd)
 	return ucmd_respond(ucmd, sizeof(*cmd)) ?: first ?: err;
 }
 
-/* Fill one batch; returns how many, and moves *@va behind them. */
-static unsigned int snapshot_batch(struct gmock_mmu *mmu, unsigned long *va,
-				   unsigned long last, unsigned int max,
-				   struct gmem_mock_xlat *out)
+/* Fill one batch; returns how many or -ENODEV, and moves *@va behind them. */
+static int snapshot_batch(struct gmock_file *gf, unsigned long *va,
+			  unsigned long last, unsigned int max,
+			  struct gmem_mock_xlat *out)
 {
+	struct gmock_mmu *mmu = gf->mmu;
 	struct gmock_xlat xlat;
 	unsigned int nr = 0;
 
+	guard(rwsem_read)(&gf->dev->registration);
+	if (!gf->dev->alive)
+		return -ENODEV;
 	guard(rwsem_read)(&mmu->lock);
 	while (nr < max && *va <= last &&
 	       gmock_mmu_next(mmu, *va, last, &xlat)) {
@@ -227,8 +241,8 @@ static int cmd_snapshot(struct gmock_ucmd *ucmd)
 	struct gmem_mock_snapshot *cmd = ucmd->cmd;
 	unsigned long va = cmd->va, last = cmd->va + (cmd->len - 1);
 	u32 room = cmd->nr_xlats;
-	unsigned int nr, max;
-	int ret;
+	unsigned int max;
+	int nr, ret;
 
 	if (cmd->flags)
 		return -EOPNOTSUPP;
@@ -247,7 +261,9 @@ static int cmd_snapshot(struct gmock_ucmd *ucmd)
 		if (signal_pending(current))
 			return -EINTR;
 		max = min(room - cmd->nr_xlats, GMOCK_SNAPSHOT_BATCH);
-		nr = snapshot_batch(ucmd->gf->mmu, &va, last, max, batch);
+		nr = snapshot_batch(ucmd->gf, &va, last, max, batch);
+		if (nr < 0)
+			return nr;
 		ret = snapshot_copy_out(cmd, cmd->nr_xlats, batch, nr);
 		if (ret)
 			return ret;
@@ -270,7 +286,7 @@ union gmock_ucmd_buffer {
  * struct gmock_ioctl_op - one ioctl
  * @size: size of its structure
  * @min_size: size that the structure had in the first version
- * @execute: what does it; under gmock_dev.registration, the device is alive
+ * @execute: what does it
  */
 struct gmock_ioctl_op {
 	unsigned int size;
@@ -324,9 +340,6 @@ static long gmock_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 	if (ret)
 		return ret;
 
-	guard(rwsem_read)(&ucmd.gf->dev->registration);
-	if (!ucmd.gf->dev->alive)
-		return -ENODEV;
 	return op->execute(&ucmd);
 }
 
@@ -355,8 +368,6 @@ static int gmock_open(struct inode *inode, struct file *filp)
 	/* Keeps the address from being that of another mm one day. */
 	mmgrab(gf->mm);
 	get_device(&gd->dev);
-	scoped_guard(mutex, &gd->files_lock)
-		list_add_tail(&gf->entry, &gd->files);
 	filp->private_data = no_free_ptr(gf);
 	return 0;
 }
@@ -366,14 +377,7 @@ static int gmock_release(struct inode *inode, struct file *filp)
 	struct gmock_file *gf = filp->private_data;
 	struct gmock_dev *gd = gf->dev;
 
-	scoped_guard(rwsem_read, &gd->registration) {
-		/* Otherwise gmock_dev_revoke() has detached it. */
-		if (gd->alive) {
-			scoped_guard(mutex, &gd->files_lock)
-				list_del(&gf->entry);
-			gmock_glue_detach(gf);
-		}
-	}
+	gmock_glue_detach(gf);
 	mmdrop(gf->mm);
 	kfree(gf);
 	put_device(&gd->dev);
@@ -393,7 +397,6 @@ static void gmock_dev_free(struct device *dev)
 	struct gmock_dev *gd = container_of(dev, struct gmock_dev, dev);
 
 	ida_free(&gmock_ida, MINOR(dev->devt) - MINOR(gmock_devt));
-	mutex_destroy(&gd->files_lock);
 	kfree(gd);
 }
 
@@ -431,8 +434,6 @@ struct gmock_dev *gmock_dev_alloc(struct device *parent)
 		return ERR_PTR(id);
 	}
 	init_rwsem(&gd->registration);
-	INIT_LIST_HEAD(&gd->files);
-	mutex_init(&gd->files_lock);
 	device_initialize(&gd->dev);
 	gd->dev.class = &gmock_class;
 	gd->dev.parent = parent;
@@ -446,18 +447,12 @@ struct gmock_dev *gmock_dev_alloc(struct device *parent)
 	return gd;
 }
 
-/* After this no operation is in flight and no file is attached. */
+/* After this nothing uses the hardware or an MMU. */
 static void dev_end(struct gmock_dev *gd)
 {
-	struct gmock_file *gf, *next;
-
 	WRITE_ONCE(gd->ending, true);
 	guard(rwsem_write)(&gd->registration);
 	gd->alive = false;
-	list_for_each_entry_safe(gf, next, &gd->files, entry) {
-		list_del(&gf->entry);
-		gmock_glue_detach(gf);
-	}
 }
 
 /**
@@ -482,8 +477,9 @@ int gmock_dev_publish(struct gmock_dev *gd)
  * gmock_dev_revoke() - take an accelerator away from programs
  * @gd: accelerator that was published
  *
- * When this returns, no operation is in flight, none will start, and no file
- * is attached. Waits for one step of the running programs, not for their end.
+ * When this returns, no program uses the hardware, and none will. What the files
+ * are attached to ends with the GMEM device. Waits for one access of the running
+ * programs, not for their end.
  */
 void gmock_dev_revoke(struct gmock_dev *gd)
 {

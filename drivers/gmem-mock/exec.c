@@ -325,7 +325,22 @@ static int run_interrupted(struct gmock_run *run)
 {
 	if (READ_ONCE(run->gf->dev->ending))
 		return -ENODEV;
-	return signal_pending(current) ? -EINTR : 0;
+	return task_sigpending(current) ? -EINTR : 0;
+}
+
+/* Use the memory; or name in *@missing what has no translation. */
+static ssize_t run_try(struct gmock_run *run, size_t n,
+		       struct gmock_window **missing)
+{
+	struct gmock_dev *gd = run->gf->dev;
+
+	*missing = NULL;
+	guard(rwsem_read)(&gd->registration);
+	if (!gd->alive)
+		return -ENODEV;
+	guard(rwsem_read)(&run->gf->mmu->lock);
+	*missing = run_translate(run);
+	return *missing ? 0 : run->code->access_fn(run, n);
 }
 
 /* One access, with all the faults that it takes. */
@@ -333,14 +348,12 @@ static ssize_t run_access(struct gmock_run *run, size_t n)
 {
 	struct gmock_window *missing;
 	unsigned int tries;
-	ssize_t ret = -EAGAIN;
+	ssize_t ret;
 
 	for (tries = 0; tries < GMOCK_ACCESS_TRIES; tries++) {
-		scoped_guard(rwsem_read, &run->gf->mmu->lock) {
-			missing = run_translate(run);
-			if (!missing)
-				return run->code->access_fn(run, n);
-		}
+		ret = run_try(run, n, &missing);
+		if (!missing)
+			return ret;
 		if (tries)
 			atomic64_inc(&run->gf->fault_retries);
 		ret = run_fault(run, missing);
@@ -407,7 +420,7 @@ static int run_op(struct gmock_run *run)
 
 /**
  * gmock_exec() - execute one op of an access program
- * @gf: file; the caller holds gmock_dev.registration
+ * @gf: file
  * @op: the op; its out fields are set on success and on failure
  *
  * Return: 0 or a negative errno, the same as in @op. See &struct gmem_mock_op.
@@ -416,7 +429,6 @@ int gmock_exec(struct gmock_file *gf, struct gmem_mock_op *op)
 {
 	struct gmock_run run = { .gf = gf, .op = op };
 
-	lockdep_assert_held_read(&gf->dev->registration);
 	op->result = 0;
 	op->done = 0;
 	op->error = -EOPNOTSUPP;

@@ -21,8 +21,8 @@
  * Lock order, outermost first::
  *
  *	gmock_pair_lock			pci.c
- *	gmock_dev.registration		held for reading by every file operation
- *	    mmap_lock, locks of GMEM	inside gm_*() and copy_*_user()
+ *	gmock_dev.registration		held for reading by every access
+ *	    locks of GMEM		inside gm_as_attach()
  *		gmock_mmu.lock		shared by accesses, exclusive to change
  *		    gmock_edu.dma_lock
  *		    gmock_edu.fact_lock
@@ -204,13 +204,11 @@ struct gmock_counters {
  * @dev: class device; its reference count is that of the whole structure,
  *	which outlives the hardware while files are open
  * @cdev: /dev/gmem-mockN
- * @registration: held shared by every file operation, exclusively to end the
- *	device; everything below is valid only under it
+ * @registration: held shared by every access, exclusively to end the device;
+ *	everything below, and the MMU state of the files, is valid only under it
  * @alive: the hardware is there
  * @ending: it will not be for long; read without the lock, so that programs
  *	under way let go of the lock
- * @files: open files, struct gmock_file.entry
- * @files_lock: protects @files
  * @gm: the device as GMEM knows it
  * @hnid: node id of the device's memory
  * @edu: engine
@@ -223,8 +221,6 @@ struct gmock_dev {
 	struct rw_semaphore registration;
 	bool alive;
 	bool ending;
-	struct list_head files;
-	struct mutex files_lock;	/* protects @files */
 	struct gm_dev *gm;
 	int hnid;
 	struct gmock_edu edu;
@@ -235,10 +231,9 @@ struct gmock_dev {
 /**
  * struct gmock_file - an open file: one process on one accelerator
  * @dev: accelerator, with a reference
- * @entry: in gmock_dev.files
  * @mm: whose addresses these are; only compared, holds no reference to users
- * @ctx: the device's context in that address space, until the device ends
- * @mmu: the MMU state of @ctx
+ * @ctx: the device's context in that address space
+ * @mmu: the MMU state of @ctx, until the device ends
  * @faults: faults raised
  * @faults_failed: faults that ended in an error
  * @outcomes: successful faults by &enum gm_fault_outcome
@@ -246,7 +241,6 @@ struct gmock_dev {
  */
 struct gmock_file {
 	struct gmock_dev *dev;
-	struct list_head entry;
 	struct mm_struct *mm;
 	struct gm_context *ctx;
 	struct gmock_mmu *mmu;
