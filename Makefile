@@ -3,7 +3,7 @@
 # Every target does the set-up it needs by itself, only what is missing, and can be
 # interrupted and started again.  `make help` lists the targets.
 #
-# Variables: KDIR=tree (your own kernel tree, only read), FLAVOUR=base|debug,
+# Variables: KDIR=tree (your own kernel tree, only read), FLAVOUR=base|debug|bench,
 # BUILD=dir (where everything goes; default build/), JOBS=n, and for the guest
 # CPUS, MEM, DEVICES, DEVMEM, ICOUNT, IOMMU, MOCK, APPEND, TIMEOUT: see scripts/vm.
 
@@ -69,11 +69,12 @@ series: ## write GMEM as a patch series for git am, to build/series
 	@scripts/series
 
 doc: ## build the documentation with the kernel's own tools, without warnings
-	@scripts/prepare kernel
+	@scripts/prepare kernel doc
 	@scripts/doc
 
 clean: ## remove what was built; keep the kernel source
-	rm -rf $(build)/out $(build)/user $(build)/log $(build)/results $(build)/series $(build)/doc
+	rm -rf $(build)/out $(build)/user $(build)/log $(build)/results $(build)/series $(build)/doc \
+		$(build)/check
 
 distclean: ## remove everything, the downloaded kernel too
 	rm -rf $(build)
