@@ -23,8 +23,9 @@ static const struct {
 	{ ENOMEM, "no memory is mapped at the address, or the kernel is out of memory" },
 	{ ENOSPC, "the hnode is full and nothing could be placed on it" },
 	{ ENOSYS, "this kernel has no GMEM" },
-	{ EOPNOTSUPP, "the memory of the node does not support this advice" },
-	{ EPERM, "refused, probably by a system call filter of a container" },
+	{ EIO, "the device did not give the data back; it is still there" },
+	{ EPERM,
+	  "the memory is sealed, or a system call filter of a container refused" },
 	{ EACCES, "no permission to open " HMADVISE_DEVICE },
 	{ ESRCH, "this process is not attached to the device of that hnode" },
 };
