@@ -20,14 +20,14 @@
  * struct gm_walk - a hint on its way through a range
  * @hint:	the hint
  * @as:		address space, or NULL if the process has none
- * @ctx:	context of the hnode's device, for a prefetch to it
+ * @dev:	the hnode's device, referenced, for a prefetch to it
  * @scratch:	working memory
  * @at:		how far it got
  */
 struct gm_walk {
 	const struct gm_hint *hint;
 	struct gm_as *as;
-	struct gm_context *ctx;
+	struct gm_dev *dev;
 	struct gm_scratch *scratch;
 	unsigned long at;
 };
@@ -67,17 +67,17 @@ static int gm_advise_home(struct gm_walk *walk, unsigned long *end)
 	ret = gm_migrate_home(vma, walk->at, *end, walk->scratch);
 	mmap_read_unlock(current->mm);
 	/* Memory of a kind that is never on a device is home already. */
-	return ret == -EINVAL ? 0 : ret;
+	return !ret || ret == -EINVAL ? 0 : -EIO;
 }
 
 /* Whether a part of the block is recorded to be in the device's memory. */
-static bool gm_is_on_device(const struct gm_request *req,
+static bool gm_is_on_device(struct gm_as *as, const struct gm_request *req,
 			    const struct gm_hnode *hnode)
 {
 	unsigned long at = PHYS_PFN(req->start), end = PHYS_PFN(req->end);
 	struct gm_lpt_run run;
 
-	while (at < end && gm_lpt_find(&req->ctx->as->lpt, at, end, &run)) {
+	while (at < end && gm_lpt_find(&as->lpt, at, end, &run)) {
 		if (run.state.res == gm_hnode_res(hnode))
 			return true;
 		at = run.end;
@@ -85,12 +85,19 @@ static bool gm_is_on_device(const struct gm_request *req,
 	return false;
 }
 
+static int gm_why_no_context(struct gm_dev *dev)
+{
+	if (!gm_dev_enter(dev))
+		return -ENODEV;
+	gm_dev_exit(dev);
+	return -ESRCH;
+}
+
 /* Moves one block to the device and maps it there. */
 static int gm_advise_to_device(struct gm_walk *walk, unsigned long *end)
 {
 	struct vm_area_struct *vma = gm_walk_lock(walk, end);
 	struct gm_request req = {
-		.ctx = walk->ctx,
 		.start = walk->at,
 		.va = GM_NO_VA,
 	};
@@ -102,10 +109,11 @@ static int gm_advise_to_device(struct gm_walk *walk, unsigned long *end)
 	mmap_read_unlock(current->mm);
 	req.end = *end;
 	/* For each block anew: an end of the context must not wait for us. */
-	if (!gm_context_tryuse(walk->ctx))
-		return -ENODEV;
+	req.ctx = gm_context_use(walk->as, walk->dev);
+	if (!req.ctx)
+		return gm_why_no_context(walk->dev);
 	ret = gm_resolve(&req);
-	gm_context_unuse(walk->ctx);
+	gm_context_unuse(req.ctx);
 	/* Unmapped meanwhile, or nothing that a device can use: no error. */
 	if (ret == -EFAULT)
 		ret = 0;
@@ -113,10 +121,10 @@ static int gm_advise_to_device(struct gm_walk *walk, unsigned long *end)
 		return ret;
 
 	guard(srcu)(&gm_hnode_srcu);
-	hnode = READ_ONCE(walk->ctx->dev->hnode);
+	hnode = READ_ONCE(walk->dev->hnode);
 	if (!hnode || READ_ONCE(hnode->used) < hnode->nr_pages)
 		return 0;
-	return gm_is_on_device(&req, hnode) ? 0 : -ENOSPC;
+	return gm_is_on_device(walk->as, &req, hnode) ? 0 : -ENOSPC;
 }
 
 /* Drops the contents up to the end of the VMA. */
@@ -145,7 +153,7 @@ static long gm_walk_range(struct gm_walk *walk,
 	int ret = 0;
 
 	for (walk->at = hint->start; walk->at < hint->end; walk->at = end) {
-		if (signal_pending(current)) {
+		if (task_sigpending(current)) {
 			ret = -EINTR;
 			break;
 		}
@@ -157,6 +165,19 @@ static long gm_walk_range(struct gm_walk *walk,
 	return walk->at - hint->start ?: ret;
 }
 
+/* Said before anything about the range. */
+static int gm_check_attached(struct gm_walk *walk)
+{
+	struct gm_context *ctx = NULL;
+
+	if (walk->as)
+		ctx = gm_context_use(walk->as, walk->dev);
+	if (!ctx)
+		return gm_why_no_context(walk->dev);
+	gm_context_unuse(ctx);
+	return 0;
+}
+
 static long gm_prefetch_to_device(struct gm_walk *walk)
 {
 	struct gm_dev *dev = gm_hnode_dev(walk->hint->hnid);
@@ -164,12 +185,13 @@ static long gm_prefetch_to_device(struct gm_walk *walk)
 
 	if (!dev)
 		return -ENODEV;
-	walk->ctx = walk->as ? gm_context_find(walk->as, dev) : NULL;
+	gm_dev_get(dev);
 	gm_dev_exit(dev);
-	if (!walk->ctx)
-		return -ESRCH;
-	ret = gm_walk_range(walk, gm_advise_to_device);
-	gm_context_put(walk->ctx);
+	walk->dev = dev;
+	ret = gm_check_attached(walk);
+	if (!ret)
+		ret = gm_walk_range(walk, gm_advise_to_device);
+	gm_dev_put(dev);
 	return ret;
 }
 

@@ -15,6 +15,7 @@
 #include <linux/sched/mm.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
+#include <linux/swap.h>
 
 #include "internal.h"
 
@@ -180,6 +181,8 @@ int gm_check_show(struct seq_file *m, void *unused)
 {
 	struct gm_check sum = {};
 
+	/* Frames that were locked in memory wait there. */
+	lru_add_drain_all();
 	sum.pfns = kvcalloc(GM_BLOCK_PAGES, sizeof(*sum.pfns), GFP_KERNEL);
 	if (!sum.pfns)
 		return -ENOMEM;

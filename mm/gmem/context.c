@@ -30,7 +30,7 @@ static void gm_context_release(struct kref *kref)
 }
 
 /**
- * gm_context_put() - drop what gm_context_find() returned
+ * gm_context_put() - drop a reference to the memory of a context
  * @ctx: the context
  */
 void gm_context_put(struct gm_context *ctx)
@@ -71,13 +71,13 @@ void gm_context_unuse(struct gm_context *ctx)
 }
 
 /**
- * gm_context_find() - find the context of a device in an address space
+ * gm_context_use() - use some context of a device in an address space
  * @as: the address space
  * @dev: the device
  *
- * Return: the context, kept as memory (gm_context_put() must follow), or NULL.
+ * Return: a context that lives; gm_context_unuse() must follow. Or NULL.
  */
-struct gm_context *gm_context_find(struct gm_as *as, struct gm_dev *dev)
+struct gm_context *gm_context_use(struct gm_as *as, struct gm_dev *dev)
 {
 	unsigned int i;
 
@@ -85,8 +85,7 @@ struct gm_context *gm_context_find(struct gm_as *as, struct gm_dev *dev)
 	for (i = 0; i < GM_LPT_MAX_CTX; i++) {
 		struct gm_context *ctx = as->ctx[i];
 
-		if (ctx && ctx->dev == dev && !ctx->dead &&
-		    kref_get_unless_zero(&ctx->kref))
+		if (ctx && ctx->dev == dev && gm_context_tryuse(ctx))
 			return ctx;
 	}
 	return NULL;

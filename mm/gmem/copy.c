@@ -58,13 +58,13 @@ static void gm_copy_unmap(struct gm_copy *copy, unsigned int nr)
 static int gm_copy_map(struct gm_copy *copy)
 {
 	struct device *parent = copy->hnode->dev->parent;
+	bool dma = parent->dma_mask;
 	unsigned int i;
 
 	for (i = 0; i < copy->nr; i++) {
 		struct gm_copy_extent *ext = &copy->ext[i];
 
-		ext->dma_addr = DMA_MAPPING_ERROR;
-		if (ext->op == GM_COPY_ZERO || !parent->dma_mask)
+		if (ext->op == GM_COPY_ZERO || !dma)
 			continue;
 		ext->dma_addr = dma_map_phys(parent, ext->phys, ext->size,
 					     gm_copy_dir(ext->op), 0);
@@ -144,14 +144,15 @@ void gm_copy_add(struct gm_copy *copy, enum gm_copy_op op, u64 dpa,
 			return;
 		}
 	}
-	if (copy->nr == GM_BATCH)
-		gm_copy_flush(copy);
 	copy->ext[copy->nr++] = (struct gm_copy_extent){
 		.op = op,
 		.size = size,
 		.dpa = dpa,
 		.phys = phys,
+		.dma_addr = DMA_MAPPING_ERROR,
 	};
+	if (copy->nr == GM_BATCH)
+		gm_copy_flush(copy);
 }
 
 /**

@@ -16,6 +16,7 @@
 #include <linux/rmap.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/swap.h>
 
 #include "../internal.h"
 #include "internal.h"
@@ -209,10 +210,11 @@ static void gm_evac_count(struct gm_evacuation *evac)
 	for (i = 0; i < evac->nr; i++) {
 		unsigned long dst = evac->scratch.dst[i];
 
-		if ((dst & MIGRATE_PFN_VALID) &&
-		    (evac->scratch.src[i] & MIGRATE_PFN_MIGRATE))
-			evac->moved += dst & MIGRATE_PFN_COMPOUND ?
-				       GM_BLOCK_PAGES : 1;
+		if (!(dst & MIGRATE_PFN_VALID) ||
+		    !(evac->scratch.src[i] & MIGRATE_PFN_MIGRATE))
+			continue;
+		gm_folio_needed(page_folio(migrate_pfn_to_page(dst)));
+		evac->moved += dst & MIGRATE_PFN_COMPOUND ? GM_BLOCK_PAGES : 1;
 	}
 	gm_stat_add(&evac->hnode->stats, GM_STAT_PAGES_OUT, evac->moved);
 }
@@ -327,6 +329,9 @@ void gm_hnode_evacuate(struct gm_hnode *hnode)
 			break;
 		if (READ_ONCE(hnode->used) < before)
 			deadline = jiffies + GM_EVACUATE_TIMEOUT;
+		else
+			/* Frames that were locked in memory wait there. */
+			lru_add_drain_all();
 		evac->poison = time_after(jiffies, deadline);
 		msleep(20);
 	}

@@ -6,6 +6,11 @@
  * map what there is. Moving is best effort and its failure is not an error: what
  * does not move is mapped in place. Only the last step can fail the fault.
  *
+ * When the CPU itself would fault on the page, the CPU's fault is taken first, on
+ * the device's behalf. It may have to wait for a file system or for a program that
+ * handles it (userfaultfd), and so for ever: neither a lock nor the context is held
+ * meanwhile, and the device can go away.
+ *
  * One fault at a time works on a block of GM_BLOCK_SIZE of an address space, so
  * that threads of a device that touch the same memory do not undo each other's
  * migration; the others wait, and find the work done.
@@ -16,6 +21,7 @@
 #include <linux/secretmem.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/userfaultfd_k.h>
 
 #include "internal.h"
 #include "trace.h"
@@ -26,8 +32,11 @@
  */
 #define GM_RESOLVE_TRIES	4
 
-/* Faults that it takes to come home, to split a huge page and to copy. */
-#define GM_UNSHARE_FAULTS	3
+/* CPU faults that it takes to come home, to split a huge page and to copy. */
+#define GM_CPU_FAULTS		3
+
+/* How often a page may go away again after the CPU's fault brought it. */
+#define GM_FAULT_TRIES		16
 
 static struct mutex *gm_block_lock(struct gm_as *as, unsigned long va)
 {
@@ -100,7 +109,7 @@ static void gm_move(struct gm_request *req, struct vm_area_struct *vma)
 	guard(srcu)(&gm_hnode_srcu);
 	/* Pairs with the release in gm_dev_register_physmem(). */
 	hnode = smp_load_acquire(&req->ctx->dev->hnode);
-	if (!hnode || req->placement == GM_PLACE_HOST)
+	if (!hnode || req->placement == GM_PLACE_HOST || req->uffd_wp)
 		return;
 	if (!gm_range_to_move(req, gm_hnode_res(hnode), &start, &end))
 		return;
@@ -108,39 +117,10 @@ static void gm_move(struct gm_request *req, struct vm_area_struct *vma)
 		gm_migrate_home(vma, req->start, req->end, req->scratch);
 	ret = gm_migrate_to_device(req->ctx, vma, start, end, req->va,
 				   req->scratch);
-	if (ret > 0)
-		req->moved += ret;
-}
-
-/*
- * Gives the process a copy of its own of a page that it shares copy-on-write
- * and wants to write. hmm_range_fault() does not do that to a page that is on
- * one of our devices.
- */
-static int gm_unshare(struct vm_area_struct *vma, unsigned long va)
-{
-	unsigned int i;
-
-	for (i = 0; i < GM_UNSHARE_FAULTS; i++)
-		if (handle_mm_fault(vma, va, FAULT_FLAG_WRITE |
-				    FAULT_FLAG_REMOTE, NULL) & VM_FAULT_ERROR)
-			return -EFAULT;
-	return 0;
-}
-
-/*
- * Moves what an earlier round found in the way.
- *
- * @why: what gm_map_range() said then, or 0
- */
-static int gm_clear_way(struct gm_request *req, struct vm_area_struct *vma,
-			int why)
-{
-	if (why == -EMLINK)
-		return gm_unshare(vma, req->va);
-	if (why == -EREMOTE)
-		gm_migrate_home(vma, req->start, req->end, req->scratch);
-	return 0;
+	if (ret <= 0)
+		return;
+	req->moved += ret;
+	req->known = ret == PHYS_PFN(req->end - req->start);
 }
 
 /**
@@ -183,8 +163,12 @@ static bool gm_vma_allows(const struct vm_area_struct *vma, u32 access)
 	return !(access & GM_PROT_WRITE) || (vma->vm_flags & VM_WRITE);
 }
 
-/* One round: find the VMA, cut the range to it, move, map. */
-static int gm_resolve_once(struct gm_request *req, int why)
+/*
+ * One round: find the VMA, cut the range to it, move, map.
+ *
+ * @remote: the page was found on another device, whatever the record says
+ */
+static int gm_resolve_once(struct gm_request *req, bool remote)
 {
 	struct gm_context *ctx = req->ctx;
 	struct mm_struct *mm = ctx->as->mm;
@@ -192,6 +176,8 @@ static int gm_resolve_once(struct gm_request *req, int why)
 	struct vm_area_struct *vma;
 	int ret;
 
+	req->known = false;
+	gm_flight_sample(&req->flight);
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
 	vma = vma_lookup(mm, at);
@@ -201,12 +187,11 @@ static int gm_resolve_once(struct gm_request *req, int why)
 	}
 	req->start = max(req->start, vma->vm_start);
 	req->end = min(req->end, vma->vm_end);
-	ret = gm_clear_way(req, vma, why);
-	if (!ret)
-		gm_move(req, vma);
+	req->uffd_wp = userfaultfd_wp(vma);
+	if (remote)
+		gm_migrate_home(vma, req->start, req->end, req->scratch);
+	gm_move(req, vma);
 	mmap_read_unlock(mm);
-	if (ret)
-		return ret;
 
 	if (ctx->dev->mmu->map_prepare) {
 		ret = ctx->dev->mmu->map_prepare(ctx, req->start,
@@ -229,7 +214,7 @@ static int gm_resolve_once(struct gm_request *req, int why)
  *
  * Context: process context, may sleep and allocate. The context is in use, the
  * mm's users are held.
- * Return: as gm_dev_fault().
+ * Return: as gm_dev_fault(); or -ENOENT when the CPU must fault first.
  */
 int gm_resolve(struct gm_request *req)
 {
@@ -238,25 +223,97 @@ int gm_resolve(struct gm_request *req)
 	struct mutex *lock = gm_block_lock(as, start);
 	int ret = 0, tries;
 
-	if (mutex_lock_interruptible(lock))
+	if (mutex_lock_killable(lock))
 		return -EINTR;
 	req->scratch = gm_scratch_get(as);
-	if (!req->scratch) {
-		mutex_unlock(lock);
-		return -ENOMEM;
-	}
+	if (req->scratch)
+		ret = gm_flight_begin(&req->flight, req->ctx, start, end);
+	else
+		ret = -ENOMEM;
+	if (ret)
+		goto out;
 
 	for (tries = 0; tries < GM_RESOLVE_TRIES; tries++) {
 		req->start = start;
 		req->end = end;
-		ret = gm_resolve_once(req, ret);
-		if (ret != -EREMOTE && ret != -EMLINK)
+		ret = gm_resolve_once(req, ret == -EREMOTE);
+		if (ret != -EREMOTE)
 			break;
 		req->retries++;
 	}
-	gm_scratch_put(as, req->scratch);
+	gm_flight_end(&req->flight);
+out:
+	if (req->scratch)
+		gm_scratch_put(as, req->scratch);
 	mutex_unlock(lock);
-	return ret == -EREMOTE || ret == -EMLINK ? -EAGAIN : ret;
+	return ret == -EREMOTE ? -EAGAIN : ret;
+}
+
+/*
+ * Takes the CPU's fault on an address.
+ *
+ * Return: 0 when somebody did; -EINTR, -EFAULT, -ENOMEM, or -EIO for lost data.
+ */
+static int gm_cpu_fault_once(struct mm_struct *mm, unsigned long va, u32 access)
+{
+	unsigned int flags = FAULT_FLAG_REMOTE | FAULT_FLAG_ALLOW_RETRY |
+			     FAULT_FLAG_KILLABLE | FAULT_FLAG_INTERRUPTIBLE;
+	struct vm_area_struct *vma;
+	vm_fault_t fault;
+
+	if (access & GM_PROT_WRITE)
+		flags |= FAULT_FLAG_WRITE;
+	do {
+		if (signal_pending(current) || mmap_read_lock_killable(mm))
+			return -EINTR;
+		vma = vma_lookup(mm, va);
+		if (!vma || !gm_vma_usable(vma) || !gm_vma_allows(vma, access)) {
+			mmap_read_unlock(mm);
+			return -EFAULT;
+		}
+		fault = handle_mm_fault(vma, va, flags, NULL);
+		flags |= FAULT_FLAG_TRIED;
+	} while (fault & VM_FAULT_RETRY);
+
+	if (!(fault & VM_FAULT_COMPLETED))
+		mmap_read_unlock(mm);
+	if (fault & (VM_FAULT_HWPOISON | VM_FAULT_HWPOISON_LARGE))
+		return -EIO;
+	return fault & VM_FAULT_ERROR ? vm_fault_to_errno(fault, 0) : 0;
+}
+
+static int gm_cpu_fault(struct mm_struct *mm, unsigned long va, u32 access)
+{
+	unsigned int i, nr = access & GM_PROT_WRITE ? GM_CPU_FAULTS : 1;
+	int ret = 0;
+
+	for (i = 0; i < nr && !ret; i++)
+		ret = gm_cpu_fault_once(mm, va, access);
+	return ret;
+}
+
+/* Resolves a fault; uses the context only while nobody has to be waited for. */
+static int gm_fault_resolve(struct gm_request *req)
+{
+	struct gm_context *ctx = req->ctx;
+	unsigned long start = req->start, end = req->end;
+	unsigned int tries;
+	int ret;
+
+	for (tries = 0; tries < GM_FAULT_TRIES; tries++) {
+		if (!gm_context_tryuse(ctx))
+			return -ENODEV;
+		ret = gm_resolve(req);
+		gm_context_unuse(ctx);
+		if (ret != -ENOENT)
+			return ret;
+		ret = gm_cpu_fault(ctx->as->mm, req->va, req->access);
+		if (ret)
+			return ret;
+		req->start = start;
+		req->end = end;
+	}
+	return -EAGAIN;
 }
 
 static void gm_fault_count(struct gm_context *ctx, const struct gm_fault *fault)
@@ -293,15 +350,12 @@ static int gm_fault_one(struct gm_context *ctx, struct gm_fault *fault)
 	};
 	int ret;
 
-	fault->outcome = GM_FAULT_NONE;
-	fault->start = fault->va & PAGE_MASK;
-	fault->end = fault->start;
 	if (!fault->access || fault->access & ~(GM_PROT_READ | GM_PROT_WRITE))
 		return -EINVAL;
 	if (fault->va < as->start || fault->va >= as->end)
 		return -EFAULT;
 
-	ret = gm_resolve(&req);
+	ret = gm_fault_resolve(&req);
 	if (!ret) {
 		fault->outcome = req.outcome;
 		if (req.moved && req.outcome == GM_FAULT_LOCAL)
@@ -326,11 +380,14 @@ static int gm_fault_one(struct gm_context *ctx, struct gm_fault *fault)
  * moved, and installs translations for it and what is around it. A translation
  * may vanish again before this returns: the device simply faults again.
  *
- * Context: process context of any process, may sleep and allocate. The caller
- * must not hold the mmap_lock or a lock that its own operations take.
+ * Context: process context of any process, may sleep and allocate. May wait for
+ * the program that handles a fault of the CPU there, until a signal arrives: the
+ * caller must not hold the mmap_lock, a lock that its own operations take, or one
+ * that gm_as_detach() or gm_dev_destroy() is called under.
  * Return: 0, or a negative errno, also in gm_fault.ret:
  *
  * * -EFAULT: no mapping there, or not with this access
+ * * -EIO: the data at this address was lost
  * * -EAGAIN: the range kept changing; try again later
  * * -EINTR: a signal is pending
  * * -ENODEV: the device or the context is going away
@@ -343,6 +400,14 @@ int gm_dev_fault(struct gm_context *ctx, struct gm_fault *fault)
 	return gm_dev_fault_batch(ctx, fault, 1);
 }
 EXPORT_SYMBOL_GPL(gm_dev_fault);
+
+static void gm_fault_reset(struct gm_fault *fault, int ret)
+{
+	fault->ret = ret;
+	fault->outcome = GM_FAULT_NONE;
+	fault->start = fault->va & PAGE_MASK;
+	fault->end = fault->start;
+}
 
 /* Whether an earlier fault of the batch did what this one wants. */
 static bool gm_fault_covered(const struct gm_fault *done,
@@ -370,39 +435,32 @@ int gm_dev_fault_batch(struct gm_context *ctx, struct gm_fault *faults,
 		       unsigned int nr)
 {
 	struct mm_struct *mm = ctx->as->mm;
-	int ret = 0, fatal = 0;
+	bool alive = mmget_not_zero(mm);
+	int ret = 0, fatal = alive ? 0 : -ESRCH;
 	unsigned int i;
 
-	if (!gm_context_tryuse(ctx)) {
-		fatal = -ENODEV;
-	} else if (!mmget_not_zero(mm)) {
-		gm_context_unuse(ctx);
-		fatal = -ESRCH;
-	}
+	kref_get(&ctx->kref);
 	for (i = 0; i < nr; i++) {
 		struct gm_fault *fault = &faults[i];
 
-		fault->ret = fatal;
-		fault->outcome = GM_FAULT_NONE;
 		if (!fatal && i && gm_fault_covered(fault - 1, fault)) {
+			fault->ret = 0;
 			fault->outcome = fault[-1].outcome;
 			fault->start = fault[-1].start;
 			fault->end = fault[-1].end;
-		} else if (!fatal) {
-			fault->ret = gm_fault_one(ctx, fault);
-			if (fault->ret == -EINTR || fault->ret == -ENODEV ||
-			    fault->ret == -ESRCH) {
-				fatal = fault->ret;
-				mmput(mm);
-				gm_context_unuse(ctx);
-			}
+			continue;
 		}
+		gm_fault_reset(fault, fatal);
+		if (!fatal)
+			fault->ret = gm_fault_one(ctx, fault);
+		if (fault->ret == -EINTR || fault->ret == -ENODEV ||
+		    fault->ret == -ESRCH)
+			fatal = fault->ret;
 		ret = ret ?: fault->ret;
 	}
-	if (!fatal) {
+	if (alive)
 		mmput(mm);
-		gm_context_unuse(ctx);
-	}
+	gm_context_put(ctx);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(gm_dev_fault_batch);

@@ -28,6 +28,7 @@
  * @ext:	room for GM_BATCH extents
  * @ret:	0 or the error of a copy
  * @nomem:	there was no host memory for some page
+ * @no_huge:	there was none for a huge page that faults
  * @moved:	pages that went home
  * @hnid:	where the last of them came from
  */
@@ -36,6 +37,7 @@ struct gm_home {
 	struct gm_copy_extent *ext;
 	int ret;
 	bool nomem;
+	bool no_huge;
 	unsigned long moved;
 	int hnid;
 };
@@ -93,6 +95,10 @@ static void gm_home_alloc(struct gm_home *home)
 	unsigned long i;
 
 	if (huge && (!gm_home_wanted(home, 0) || gm_home_alloc_huge(home)))
+		return;
+	/* Core mm does not break up a page that the fault has a reference to. */
+	home->no_huge = huge && home->args.fault_page;
+	if (home->no_huge)
 		return;
 	for (i = 0; i < home->args.npages; i++)
 		if (huge || gm_home_wanted(home, i))
@@ -192,6 +198,21 @@ static void gm_home_record(struct gm_home *home, unsigned long first,
 	gm_as_visit_mm(home->args.vma->vm_mm, gm_home_record_as, &range);
 }
 
+/**
+ * gm_folio_needed() - do not drop a folio that came home
+ * @folio: host folio, locked, not mapped yet
+ *
+ * MADV_FREE may have given it up before it moved, and no dirty bit tells what the
+ * device wrote since.
+ */
+void gm_folio_needed(struct folio *folio)
+{
+	if (folio_test_swapbacked(folio))
+		return;
+	folio_set_swapbacked(folio);
+	folio_mark_dirty(folio);
+}
+
 /* Whether the page of entry @i went home, and how many pages that is. */
 static bool gm_home_moved(const struct gm_home *home, unsigned long i,
 			  unsigned long *nr)
@@ -214,6 +235,8 @@ static void gm_home_result(struct gm_home *home)
 			unsigned long pfn = gm_home_src_pfn(home, i);
 			struct gm_hnode *hnode;
 
+			gm_folio_needed(page_folio(migrate_pfn_to_page(
+						   home->args.dst[i])));
 			hnode = gm_hnode_of_page(pfn_to_page(pfn));
 			gm_stat_add(&hnode->stats, GM_STAT_PAGES_OUT, nr);
 			home->hnid = hnode->hnid;
@@ -280,11 +303,28 @@ static vm_fault_t gm_fault_pages(struct vm_fault *vmf, unsigned long around)
 	home.args.start = max(at, vma->vm_start);
 	home.args.end = min(at + around * PAGE_SIZE, vma->vm_end);
 	home.args.fault_page = vmf->page;
+	if (around > 1)
+		gm_split_around(vma, vmf->address & PAGE_MASK,
+				&home.args.start, &home.args.end);
 	ret = gm_home_run(&home);
 	if (ret)
 		return VM_FAULT_SIGBUS;
 	/* Otherwise somebody else has the page: the access is tried again. */
 	return !home.moved && home.nomem ? VM_FAULT_OOM : 0;
+}
+
+/*
+ * Breaks up the large folio that a CPU fault is about; the page of the fault stays
+ * locked and referenced. It may be in use for a moment: the CPU tries again.
+ */
+static bool gm_fault_split(struct vm_fault *vmf)
+{
+	if (!folio_test_large(page_folio(vmf->page)))
+		return true;
+	if (!split_huge_page(vmf->page))
+		return true;
+	cond_resched();
+	return false;
 }
 
 /* A CPU fault on a huge page of device memory that a PMD maps. */
@@ -305,8 +345,8 @@ static int gm_fault_huge(struct vm_fault *vmf)
 	home.args.flags |= MIGRATE_VMA_SELECT_COMPOUND;
 	ret = gm_home_run(&home);
 	kvfree(scratch);
-	if (!ret && !home.moved && home.nomem)
-		return -ENOMEM;
+	if (home.no_huge)
+		gm_fault_split(vmf);
 	return ret;
 }
 
@@ -337,6 +377,8 @@ vm_fault_t gm_migrate_to_ram(struct vm_fault *vmf)
 		return err == -ENOMEM ? VM_FAULT_OOM :
 		       err ? VM_FAULT_SIGBUS : 0;
 	}
+	if (!gm_fault_split(vmf))
+		return 0;
 	ret = gm_fault_pages(vmf, GM_FAULT_AROUND);
 	if (ret)
 		ret = gm_fault_pages(vmf, 1);
@@ -367,5 +409,7 @@ int gm_migrate_home(struct vm_area_struct *vma, unsigned long start,
 	home.args.end = end;
 	if (IS_ALIGNED(start, GM_BLOCK_SIZE) && end - start == GM_BLOCK_SIZE)
 		home.args.flags |= MIGRATE_VMA_SELECT_COMPOUND;
+	if (!gm_split_range(vma, start, end, true))
+		return 0;
 	return gm_home_run(&home);
 }

@@ -230,7 +230,7 @@ struct gm_context {
  * struct gm_scratch - what one fault or migration needs besides the stack
  * @src:	for migrate_vma
  * @dst:	for migrate_vma
- * @pfns:	page frame numbers, of frames or from hmm_range_fault
+ * @pfns:	page frame numbers: of frames, then as from hmm_range_fault()
  * @ext:	a batch of copy extents
  * @segs:	a batch of segments
  */
@@ -294,7 +294,7 @@ void gm_scratch_put(struct gm_as *as, struct gm_scratch *scratch);
 bool gm_context_tryuse(struct gm_context *ctx);
 void gm_context_unuse(struct gm_context *ctx);
 void gm_context_put(struct gm_context *ctx);
-struct gm_context *gm_context_find(struct gm_as *as, struct gm_dev *dev);
+struct gm_context *gm_context_use(struct gm_as *as, struct gm_dev *dev);
 void gm_context_end_all(struct gm_dev *dev);
 
 /* invalidate.c */
@@ -332,10 +332,46 @@ int gm_migrate_to_device(struct gm_context *ctx, struct vm_area_struct *vma,
 			 unsigned long start, unsigned long end,
 			 unsigned long fault_va, struct gm_scratch *scratch);
 
+/* split.c */
+bool gm_split_range(struct vm_area_struct *vma, unsigned long start,
+		    unsigned long end, bool device);
+void gm_split_around(struct vm_area_struct *vma, unsigned long va,
+		     unsigned long *start, unsigned long *end);
+
 /* home.c */
+void gm_folio_needed(struct folio *folio);
 vm_fault_t gm_migrate_to_ram(struct vm_fault *vmf);
 int gm_migrate_home(struct vm_area_struct *vma, unsigned long start,
 		    unsigned long end, struct gm_scratch *scratch);
+
+/* flight.c */
+
+/**
+ * struct gm_flight - a fault's watch over its range
+ * @notifier:	tells of invalidations
+ * @ctx:	whose translations are about to be installed
+ * @start:	first address
+ * @end:	end, exclusive
+ * @task:	the one that faults
+ * @seq:	sequence number of the last gm_flight_sample()
+ * @overshoot:	gm_as.overshoot at that time
+ */
+struct gm_flight {
+	struct mmu_interval_notifier notifier;
+	struct gm_context *ctx;
+	unsigned long start;
+	unsigned long end;
+	struct task_struct *task;
+	unsigned long seq;
+	unsigned long overshoot;
+};
+
+int gm_flight_begin(struct gm_flight *flight, struct gm_context *ctx,
+		    unsigned long start, unsigned long end);
+void gm_flight_end(struct gm_flight *flight);
+void gm_flight_sample(struct gm_flight *flight);
+bool gm_flight_seems_to_hold(const struct gm_flight *flight);
+bool gm_flight_holds(struct gm_flight *flight);
 
 /* map.c */
 struct gm_request;
@@ -352,6 +388,10 @@ unsigned long gm_hmm_pfn_at(unsigned long hmm_pfn, unsigned long va);
  * @va:		the address that is needed, or GM_NO_VA for a hint
  * @access:	GM_PROT_* needed at @va
  * @placement:	where the data is wanted
+ * @uffd_wp:	userfaultfd may write-protect the range
+ * @flight:	tells of changes since it was last sampled
+ * @known:	@scratch->pfns tells what the whole range holds as of then, as
+ *		hmm_range_fault() would
  * @moved:	out: pages that were migrated
  * @outcome:	out: what is at @va
  * @seg_start:	out: first address of the segment that holds @va
@@ -366,6 +406,9 @@ struct gm_request {
 	unsigned long va;
 	u32 access;
 	enum gm_placement placement;
+	bool uffd_wp;
+	struct gm_flight flight;
+	bool known;
 	unsigned long moved;
 	enum gm_fault_outcome outcome;
 	unsigned long seg_start;

@@ -17,7 +17,7 @@
  * and are recognised by their owner.
  *
  * A fault that is under way in the range has an interval notifier of its own,
- * see map.c. It removes what the fault may just have installed, whatever the
+ * see flight.c. It removes what the fault may just have installed, whatever the
  * record says: the notifier of the address space may have run before it, and
  * have found no record, or one of which the translation was yet to come.
  *

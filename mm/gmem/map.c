@@ -2,11 +2,11 @@
 /*
  * Mapping: the one place where translations are installed.
  *
- * Whatever a fault did before, here the CPU page table is read again and what it
- * holds now is given to the device: frames of the device's own memory, and host
- * memory in place. The CPU page table may change at any moment; an interval
- * notifier of our own for just this range tells. See invalidate.c for the order
- * of the two sides. A retry costs a walk, not a migration, and is bounded.
+ * What the CPU page table holds now is given to the device: frames of the device's
+ * own memory, and host memory in place. Where a migration has just filled the
+ * whole range, that is known; otherwise the page table is read. It may change at
+ * any moment: the fault's flight tells. See invalidate.c for the order of the two
+ * sides. A retry costs a walk, not a migration, and is bounded.
  *
  * The logical page table learns of a translation before the device does, never
  * the other way round. It may know of more than there are.
@@ -14,7 +14,6 @@
 #include <linux/dma-mapping.h>
 #include <linux/hmm.h>
 #include <linux/mm.h>
-#include <linux/mmu_notifier.h>
 #include <linux/sched/signal.h>
 
 #include "internal.h"
@@ -25,46 +24,13 @@
 /**
  * struct gm_mapper - state of one attempt to map a range
  * @req:	what is wanted
- * @flight:	notices invalidations of the range
  * @hnode:	the device's memory, if any; while gm_hnode_srcu is held
- * @seq:	its sequence number when the page table was read
- * @overshoot:	gm_as.overshoot when the batch was begun
  * @nr:		segments in the batch
  */
 struct gm_mapper {
 	struct gm_request *req;
-	struct mmu_interval_notifier flight;
 	struct gm_hnode *hnode;
-	unsigned long seq;
-	unsigned long overshoot;
 	unsigned int nr;
-};
-
-static bool gm_flight_invalidate(struct mmu_interval_notifier *flight,
-				 const struct mmu_notifier_range *range,
-				 unsigned long seq)
-{
-	struct gm_mapper *map = container_of(flight, struct gm_mapper, flight);
-	unsigned long start = max(range->start, map->req->start);
-	unsigned long end = min(range->end, map->req->end);
-	bool block = mmu_notifier_range_blockable(range);
-	struct gm_context *ctx = map->req->ctx;
-	int ret = 0;
-
-	if (block)
-		down_write(&ctx->as->map_lock);
-	else if (!down_write_trylock(&ctx->as->map_lock))
-		return false;
-	mmu_interval_set_seq(flight, seq);
-	if (!ctx->dead)
-		ret = gm_unmap_ctx(ctx, start, end,
-				   block ? 0 : GM_UNMAP_NONBLOCK);
-	up_write(&ctx->as->map_lock);
-	return !ret;
-}
-
-static const struct mmu_interval_notifier_ops gm_flight_ops = {
-	.invalidate = gm_flight_invalidate,
 };
 
 /**
@@ -123,8 +89,19 @@ static int gm_map_record(struct gm_mapper *map)
 }
 
 /*
+ * Whether a file system wants to know of a write to the page beforehand. shmem and
+ * hugetlbfs do not.
+ */
+static bool gm_map_is_watched(const struct folio *folio)
+{
+	return !folio_test_anon(folio) && !folio_test_swapbacked(folio) &&
+	       !folio_test_hugetlb(folio);
+}
+
+/*
  * The device writes behind the CPU's back: no dirty bit of a PTE will tell that
- * an anonymous or shmem page in the batch must not be dropped.
+ * an anonymous or shmem page in the batch must not be dropped; nor that one that
+ * was given up by MADV_FREE is in use again.
  */
 static void gm_map_mark_dirty(const struct gm_segment *segs, unsigned int nr)
 {
@@ -140,7 +117,7 @@ static void gm_map_mark_dirty(const struct gm_segment *segs, unsigned int nr)
 		while (pfn < end) {
 			struct folio *folio = page_folio(pfn_to_page(pfn));
 
-			if (folio_test_swapbacked(folio) &&
+			if (!gm_map_is_watched(folio) &&
 			    !folio_test_dirty(folio))
 				folio_mark_dirty(folio);
 			pfn = folio_pfn(folio) + folio_nr_pages(folio);
@@ -162,8 +139,7 @@ static int gm_map_install(struct gm_mapper *map, struct list_head *dma)
 		return -ESRCH;
 	if (ctx->dead)
 		return -ENODEV;
-	if (mmu_interval_read_retry(&map->flight, map->seq) ||
-	    ctx->as->overshoot != map->overshoot)
+	if (!gm_flight_holds(&req->flight))
 		return -EAGAIN;
 	gm_map_mark_dirty(segs, map->nr);
 	ret = ctx->dev->mmu->peer_map(ctx, segs, map->nr, &done);
@@ -182,7 +158,6 @@ static int gm_map_flush(struct gm_mapper *map)
 	unsigned int i;
 	int ret = 0;
 
-	map->overshoot = READ_ONCE(req->ctx->as->overshoot);
 	for (i = 0; i < map->nr && !ret; i++)
 		if (segs[i].kind == GM_MEM_HOST)
 			ret = gm_dma_map_segment(req->ctx, &segs[i], &dma);
@@ -228,21 +203,39 @@ static int gm_map_add(struct gm_mapper *map, const struct gm_segment *seg)
 	return 0;
 }
 
-static u32 gm_map_prot(const struct gm_mapper *map, unsigned long hmm_pfn,
-		       unsigned long va, struct page *page)
+/* Whether the write that the device asked for goes to this range. */
+static bool gm_map_is_written(const struct gm_mapper *map, unsigned long va,
+			      unsigned long size)
 {
-	bool needed = va == (map->req->va & PAGE_MASK) &&
-		      (map->req->access & GM_PROT_WRITE);
+	return (map->req->access & GM_PROT_WRITE) && map->req->va >= va &&
+	       map->req->va - va < size;
+}
 
+static u32 gm_map_prot(const struct gm_mapper *map, unsigned long hmm_pfn,
+		       unsigned long va, const struct folio *folio)
+{
 	if (!(hmm_pfn & HMM_PFN_WRITE))
 		return GM_PROT_READ;
-	/*
-	 * A file is written to only when the device asked: the file system
-	 * wants to know of it beforehand.
-	 */
-	if (!folio_test_anon(page_folio(page)) && !needed)
+	/* An entry of device memory does not say that userfaultfd protects it. */
+	if (map->req->uffd_wp && folio_is_device_private(folio))
+		return GM_PROT_READ;
+	if (gm_map_is_watched(folio) && !gm_map_is_written(map, va, PAGE_SIZE))
 		return GM_PROT_READ;
 	return GM_PROT_READ | GM_PROT_WRITE;
+}
+
+/* Whether the block at @va can be one translation. */
+static bool gm_map_fits_huge(const struct gm_mapper *map, unsigned long hmm_pfn,
+			     unsigned long va, const struct folio *folio)
+{
+	if (hmm_pfn_to_map_order(hmm_pfn) < GM_BLOCK_ORDER ||
+	    !(map->req->ctx->dev->mmu->pgsize_bitmap & GM_BLOCK_SIZE))
+		return false;
+	if (!IS_ALIGNED(va, GM_BLOCK_SIZE) ||
+	    map->req->end - va < GM_BLOCK_SIZE)
+		return false;
+	return !gm_map_is_watched(folio) ||
+	       !gm_map_is_written(map, va, GM_BLOCK_SIZE);
 }
 
 /*
@@ -257,12 +250,13 @@ static int gm_map_segment(const struct gm_mapper *map, unsigned long hmm_pfn,
 	const struct gm_dev *dev = map->req->ctx->dev;
 	struct page *page = hmm_pfn_to_page(hmm_pfn);
 	struct gm_hnode *hnode = gm_hnode_of_page(page);
+	const struct folio *folio = page_folio(page);
 
 	*seg = (struct gm_segment){
 		.va = va,
 		.size = PAGE_SIZE,
 		.pgsize = PAGE_SIZE,
-		.prot = gm_map_prot(map, hmm_pfn, va, page),
+		.prot = gm_map_prot(map, hmm_pfn, va, folio),
 	};
 	if (hnode) {
 		if (hnode != map->hnode)
@@ -275,11 +269,7 @@ static int gm_map_segment(const struct gm_mapper *map, unsigned long hmm_pfn,
 		seg->kind = GM_MEM_HOST;
 		seg->phys = hmm_pfn_to_phys(hmm_pfn);
 	}
-	if (hmm_pfn_to_map_order(hmm_pfn) >= GM_BLOCK_ORDER &&
-	    (dev->mmu->pgsize_bitmap & GM_BLOCK_SIZE) &&
-	    IS_ALIGNED(va, GM_BLOCK_SIZE) &&
-	    map->req->end - va >= GM_BLOCK_SIZE &&
-	    (folio_test_anon(page_folio(page)) || seg->prot == GM_PROT_READ)) {
+	if (gm_map_fits_huge(map, hmm_pfn, va, folio)) {
 		seg->size = GM_BLOCK_SIZE;
 		seg->pgsize = GM_BLOCK_SIZE;
 	}
@@ -328,7 +318,7 @@ static int gm_map_pfns(struct gm_mapper *map)
 	guard(srcu)(&gm_hnode_srcu);
 	/* Pairs with the release in gm_dev_register_physmem(). */
 	map->hnode = smp_load_acquire(&req->ctx->dev->hnode);
-	if (mmu_interval_check_retry(&map->flight, map->seq))
+	if (!gm_flight_seems_to_hold(&req->flight))
 		return -EAGAIN;
 
 	for (va = req->start; va < req->end;) {
@@ -341,6 +331,9 @@ static int gm_map_pfns(struct gm_mapper *map)
 			ret = gm_map_segment(map, hmm_pfn, va, &seg);
 			if (ret && va == (req->va & PAGE_MASK))
 				return ret;
+			if (gm_map_is_written(map, va, seg.size) &&
+			    !(seg.prot & GM_PROT_WRITE))
+				return -ENOENT;
 			if (!ret && seg.pgsize == PAGE_SIZE)
 				seg.size = gm_map_run(map, i, &seg) * PAGE_SIZE;
 			if (!ret)
@@ -372,19 +365,15 @@ static bool gm_map_is_huge(const struct gm_request *req, unsigned long hmm_pfn)
 	return folio_test_anon(page_folio(hmm_pfn_to_page(hmm_pfn)));
 }
 
-/*
- * Reads the one page that is needed, and faults it in if it has to be: asked
- * for a range, hmm_range_fault() would fault in whatever is missing around it
- * as well.
- */
+/* Reads the one page that is needed; a hint needs none, but begins with one. */
 static int gm_map_probe(struct gm_mapper *map, unsigned long *hmm_pfn)
 {
 	struct gm_request *req = map->req;
 	bool hint = req->va == GM_NO_VA;
 	unsigned long page = hint ? req->start : req->va & PAGE_MASK;
 	struct hmm_range range = {
-		.notifier = &map->flight,
-		.notifier_seq = map->seq,
+		.notifier = &req->flight.notifier,
+		.notifier_seq = req->flight.seq,
 		.start = page,
 		.end = page + PAGE_SIZE,
 		.hmm_pfns = hmm_pfn,
@@ -392,16 +381,15 @@ static int gm_map_probe(struct gm_mapper *map, unsigned long *hmm_pfn)
 	};
 	int ret;
 
-	if (!hint)
-		range.default_flags = HMM_PFN_REQ_FAULT;
-	if (!hint && (req->access & GM_PROT_WRITE))
-		range.default_flags |= HMM_PFN_REQ_WRITE;
 	*hmm_pfn = 0;
 	ret = hmm_range_fault(&range);
 	if (ret || hint)
 		return ret;
-	if (req->access & GM_PROT_WRITE && !(*hmm_pfn & HMM_PFN_WRITE))
-		return -EMLINK;
+	if (*hmm_pfn & HMM_PFN_ERROR)
+		return -EFAULT;
+	if (!(*hmm_pfn & HMM_PFN_VALID) ||
+	    (req->access & GM_PROT_WRITE && !(*hmm_pfn & HMM_PFN_WRITE)))
+		return -ENOENT;
 	return 0;
 }
 
@@ -410,8 +398,8 @@ static int gm_map_snapshot(struct gm_mapper *map)
 {
 	struct gm_request *req = map->req;
 	struct hmm_range around = {
-		.notifier = &map->flight,
-		.notifier_seq = map->seq,
+		.notifier = &req->flight.notifier,
+		.notifier_seq = req->flight.seq,
 		.start = req->start,
 		.end = req->end,
 		.hmm_pfns = req->scratch->pfns,
@@ -424,7 +412,7 @@ static int gm_map_snapshot(struct gm_mapper *map)
 	if (ret)
 		return ret;
 	scoped_guard(srcu, &gm_hnode_srcu) {
-		if (mmu_interval_check_retry(&map->flight, map->seq))
+		if (!gm_flight_seems_to_hold(&req->flight))
 			return -EBUSY;
 		if (gm_map_is_huge(req, hmm_pfn)) {
 			/* One entry tells all: gm_map_pfns() reads no other. */
@@ -454,9 +442,7 @@ static int gm_map_once(struct gm_mapper *map)
 	struct mm_struct *mm = map->req->ctx->as->mm;
 	int ret;
 
-	map->seq = mmu_interval_read_begin(&map->flight);
-	map->nr = 0;
-
+	gm_flight_sample(&map->req->flight);
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
 	ret = gm_map_check_vma(map->req) ?: gm_map_snapshot(map);
@@ -464,24 +450,34 @@ static int gm_map_once(struct gm_mapper *map)
 	if (ret == -EBUSY)
 		return -EAGAIN;
 	if (ret)
-		return ret == -ENOMEM || ret == -EMLINK ? ret : -EFAULT;
+		return ret == -ENOMEM || ret == -ENOENT ? ret : -EFAULT;
 	return gm_map_pfns(map);
+}
+
+/* Whether the range needs no reading, and holds what is needed. */
+static bool gm_map_is_known(const struct gm_request *req)
+{
+	unsigned long i = 0;
+
+	if (!req->known || !(req->access & GM_PROT_WRITE))
+		return req->known;
+	if (hmm_pfn_to_map_order(req->scratch->pfns[0]) < GM_BLOCK_ORDER)
+		i = (req->va - req->start) >> PAGE_SHIFT;
+	return req->scratch->pfns[i] & HMM_PFN_WRITE;
 }
 
 /**
  * gm_map_range() - install translations for what the CPU page table holds
  * @req: range, needed address and access; the outcome and segment are set
  *
- * Only the page of the needed address is faulted in; others in the range are
- * mapped if they are there.
+ * What is there is mapped; nothing is faulted in.
  *
  * Context: may sleep and allocate; no lock of the core but gm_as.block_lock is
  * held. The mm's users are held.
  * Return: 0; -EAGAIN when the range kept changing; -EREMOTE when the page is on
- * another device; -EMLINK when it is to be written but is on this device and
- * shared copy-on-write; -EOPNOTSUPP when it is on the host and the device cannot
- * reach it there; -EFAULT, -EINTR, -ENOMEM, -ENODEV, -ESRCH, or what the
- * driver said.
+ * another device; -ENOENT when the CPU itself would fault on it; -EOPNOTSUPP when
+ * it is on the host and the device cannot reach it there; -EFAULT, -EINTR,
+ * -ENOMEM, -ENODEV, -ESRCH, or what the driver said.
  */
 int gm_map_range(struct gm_request *req)
 {
@@ -489,22 +485,17 @@ int gm_map_range(struct gm_request *req)
 	unsigned int tries;
 	int ret;
 
-	ret = mmu_interval_notifier_insert(&map.flight, req->ctx->as->mm,
-					   req->start, req->end - req->start,
-					   &gm_flight_ops);
-	if (ret)
-		return ret;
+	req->known = gm_map_is_known(req);
 	for (tries = 0; tries < GM_MAP_TRIES; tries++) {
-		ret = gm_map_once(&map);
+		map.nr = 0;
+		ret = req->known ? gm_map_pfns(&map) : gm_map_once(&map);
 		if (ret != -EAGAIN)
 			break;
+		req->known = false;
 		req->retries++;
-		if (signal_pending(current)) {
-			ret = -EINTR;
-			break;
-		}
+		if (task_sigpending(current))
+			return -EINTR;
 		cond_resched();
 	}
-	mmu_interval_notifier_remove(&map.flight);
 	return ret;
 }

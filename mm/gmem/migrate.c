@@ -13,6 +13,7 @@
  * needs memory which is not there, nothing moves. Pages that fail to commit
  * leave the record an upper bound.
  */
+#include <linux/hmm.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
 
@@ -32,6 +33,7 @@
  * @hnode:	destination
  * @ctx:	on whose behalf
  * @fault_va:	address that is wanted, for the decision what to populate
+ * @plain:	no page can be one of a file, or of KSM
  * @scratch:	working memory
  */
 struct gm_migration {
@@ -39,12 +41,23 @@ struct gm_migration {
 	struct gm_hnode *hnode;
 	struct gm_context *ctx;
 	unsigned long fault_va;
+	bool plain;
 	struct gm_scratch *scratch;
 };
 
 static bool gm_is_whole_block(unsigned long start, unsigned long end)
 {
 	return IS_ALIGNED(start, GM_BLOCK_SIZE) && end - start == GM_BLOCK_SIZE;
+}
+
+/*
+ * Core mm would refuse a page of a file, but only after it is copied. A page that
+ * KSM shares it would move, and ksmd would compare it through an address that
+ * device memory does not have.
+ */
+static bool gm_is_movable(const struct folio *folio)
+{
+	return folio_test_anon(folio) && !folio_test_ksm(folio);
 }
 
 /* Whether page @i is to move: it can, and if it is a hole, it is wanted. */
@@ -55,10 +68,9 @@ static bool gm_wanted(const struct gm_migration *mig, unsigned long i)
 
 	if (!(src & MIGRATE_PFN_MIGRATE))
 		return false;
-	/* Core mm would refuse a page of a file, but only after it is copied. */
 	if (src & MIGRATE_PFN_VALID)
-		return vma_is_anonymous(mig->args.vma) ||
-		       folio_test_anon(page_folio(migrate_pfn_to_page(src)));
+		return mig->plain ||
+		       gm_is_movable(page_folio(migrate_pfn_to_page(src)));
 	return ALIGN_DOWN(va, GM_POPULATE_SIZE) ==
 	       ALIGN_DOWN(mig->fault_va, GM_POPULATE_SIZE);
 }
@@ -118,19 +130,26 @@ static bool gm_frames_for_split(struct gm_migration *mig)
 
 static bool gm_frames_for_pages(struct gm_migration *mig)
 {
-	unsigned long *pfns = mig->scratch->pfns;
+	unsigned long *pfns = mig->scratch->pfns, *dst = mig->args.dst;
 	unsigned long i, got, want = 0, at = 0;
 
-	for (i = 0; i < mig->args.npages; i++)
-		want += gm_wanted(mig, i);
+	/* Wanted pages are marked by what they cannot have yet. */
+	for (i = 0; i < mig->args.npages; i++) {
+		dst[i] = gm_wanted(mig, i) ? MIGRATE_PFN_VALID : 0;
+		want += !!dst[i];
+	}
 	if (!want)
 		return false;
 	got = gm_frames_alloc_pages(mig->hnode, pfns, want);
-	for (i = 0; i < mig->args.npages && at < got; i++) {
-		if (!gm_wanted(mig, i))
+	for (i = 0; i < mig->args.npages; i++) {
+		if (!dst[i])
 			continue;
+		if (at == got) {
+			dst[i] = 0;
+			continue;
+		}
 		gm_frame_init(mig->hnode, pfns[at], 0);
-		mig->args.dst[i] = migrate_pfn(pfns[at++]);
+		dst[i] = migrate_pfn(pfns[at++]);
 	}
 	return got;
 }
@@ -178,30 +197,37 @@ static void gm_migration_drop(struct gm_migration *mig)
 	}
 }
 
+/* The page that entry @i copies; the tail of a huge page has no entries. */
+static unsigned long gm_source_pfn(const struct gm_migration *mig,
+				   unsigned long i)
+{
+	unsigned long head = mig->args.src[0], src = mig->args.src[i];
+
+	if (src & MIGRATE_PFN_VALID)
+		return src >> MIGRATE_PFN_SHIFT;
+	if ((head & MIGRATE_PFN_COMPOUND) && (head & MIGRATE_PFN_VALID))
+		return (head >> MIGRATE_PFN_SHIFT) + i;
+	return 0;
+}
+
+/* Copies what there is, and clears what was a hole. */
 static int gm_migration_copy(struct gm_migration *mig)
 {
-	unsigned long i, nr, spfn = 0;
+	unsigned long i, nr;
 	struct gm_copy copy;
 
 	gm_copy_init(&copy, mig->hnode, mig->scratch->ext);
 	for (i = 0; i < mig->args.npages; i += nr) {
-		unsigned long src = mig->args.src[i];
 		unsigned long dst = mig->args.dst[i];
-		u64 dpa;
+		unsigned long pfn;
 
 		nr = gm_entry_pages(dst);
-		/* The tail of a huge page has no entries of its own. */
-		if (src & MIGRATE_PFN_VALID)
-			spfn = src >> MIGRATE_PFN_SHIFT;
-		else
-			spfn = (mig->args.src[0] & MIGRATE_PFN_COMPOUND) &&
-			       (mig->args.src[0] & MIGRATE_PFN_VALID) ?
-			       (mig->args.src[0] >> MIGRATE_PFN_SHIFT) + i : 0;
 		if (!(dst & MIGRATE_PFN_VALID))
 			continue;
-		dpa = gm_hnode_dpa(mig->hnode, dst >> MIGRATE_PFN_SHIFT);
-		gm_copy_add(&copy, spfn ? GM_COPY_TO_DEVICE : GM_COPY_ZERO,
-			    dpa, PFN_PHYS(spfn), nr * PAGE_SIZE);
+		pfn = gm_source_pfn(mig, i);
+		gm_copy_add(&copy, pfn ? GM_COPY_TO_DEVICE : GM_COPY_ZERO,
+			    gm_hnode_dpa(mig->hnode, dst >> MIGRATE_PFN_SHIFT),
+			    PFN_PHYS(pfn), nr * PAGE_SIZE);
 	}
 	return gm_copy_finish(&copy);
 }
@@ -229,39 +255,52 @@ static int gm_record_run(struct gm_migration *mig, unsigned long first,
 
 static int gm_migration_record(struct gm_migration *mig)
 {
-	unsigned long i, nr, first = 0;
-	bool in_run = false;
-	int ret;
+	const unsigned long *dst = mig->args.dst;
+	unsigned long i = 0, first, nr = mig->args.npages;
+	int ret = 0;
 
-	for (i = 0; i <= mig->args.npages; i += nr) {
-		unsigned long dst = i < mig->args.npages ? mig->args.dst[i] : 0;
-		bool valid = dst & MIGRATE_PFN_VALID;
-
-		nr = gm_entry_pages(dst);
-		if (valid && !in_run) {
-			first = i;
-		} else if (!valid && in_run) {
+	while (i < nr && !ret) {
+		first = i;
+		while (i < nr && dst[i] & MIGRATE_PFN_VALID)
+			i += gm_entry_pages(dst[i]);
+		if (i > first)
 			ret = gm_record_run(mig, first, i);
-			if (ret)
-				return ret;
-		}
-		in_run = valid;
+		else
+			i++;
 	}
-	return 0;
+	return ret;
 }
 
-/* Counts what moved; marks the record where something did not. */
+/* What hmm_range_fault() would say of a page that has moved from @src to @dst. */
+static unsigned long gm_moved_pfn(const struct gm_migration *mig,
+				  unsigned long src, unsigned long dst)
+{
+	unsigned long hmm_pfn = HMM_PFN_VALID | (dst >> MIGRATE_PFN_SHIFT);
+
+	if (src & MIGRATE_PFN_WRITE || (!(src & MIGRATE_PFN_VALID) &&
+					mig->args.vma->vm_flags & VM_WRITE))
+		hmm_pfn |= HMM_PFN_WRITE;
+	if (dst & MIGRATE_PFN_COMPOUND)
+		hmm_pfn |= (unsigned long)GM_BLOCK_ORDER << HMM_PFN_ORDER_SHIFT;
+	return hmm_pfn;
+}
+
+/*
+ * Counts what moved, and says where it is now; marks the record where something
+ * did not.
+ */
 static unsigned long gm_migration_result(struct gm_migration *mig)
 {
+	const unsigned long *src = mig->args.src, *dst = mig->args.dst;
 	unsigned long i, nr, moved = 0, refused = 0;
+	unsigned long *pfns = mig->scratch->pfns;
 
 	for (i = 0; i < mig->args.npages; i += nr) {
-		unsigned long src = mig->args.src[i];
-
-		nr = gm_entry_pages(mig->args.dst[i]);
-		if (!(mig->args.dst[i] & MIGRATE_PFN_VALID))
+		nr = gm_entry_pages(dst[i]);
+		if (!(dst[i] & MIGRATE_PFN_VALID))
 			continue;
-		if (src & MIGRATE_PFN_MIGRATE) {
+		if (src[i] & MIGRATE_PFN_MIGRATE) {
+			pfns[i] = gm_moved_pfn(mig, src[i], dst[i]);
 			moved += nr;
 			continue;
 		}
@@ -302,7 +341,8 @@ static unsigned long gm_migration_run(struct gm_migration *mig)
  *
  * Context: the mmap_lock is held for reading; gm_hnode_srcu is held. May sleep
  * and allocate.
- * Return: number of pages that moved, or -EINVAL for memory that never can.
+ * Return: number of pages that moved, or -EINVAL for memory that never can. If
+ * all did, @scratch->pfns tells where to, as hmm_range_fault() would.
  */
 int gm_migrate_to_device(struct gm_context *ctx, struct vm_area_struct *vma,
 			 unsigned long start, unsigned long end,
@@ -322,6 +362,8 @@ int gm_migrate_to_device(struct gm_context *ctx, struct vm_area_struct *vma,
 		.hnode = smp_load_acquire(&ctx->dev->hnode),
 		.ctx = ctx,
 		.fault_va = fault_va,
+		.plain = vma_is_anonymous(vma) &&
+			 !(vma->vm_flags & VM_MERGEABLE),
 		.scratch = scratch,
 	};
 	unsigned long moved;
@@ -337,6 +379,8 @@ int gm_migrate_to_device(struct gm_context *ctx, struct vm_area_struct *vma,
 				    GM_BLOCK_ORDER))
 		mig.args.flags |= MIGRATE_VMA_SELECT_COMPOUND;
 
+	if (!gm_split_range(vma, start, end, false))
+		return 0;
 	if (migrate_vma_setup(&mig.args))
 		return -EINVAL;
 	if (!mig.args.cpages)

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Flights: how a fault learns that what it is about to install has changed.
+ *
+ * A fault watches its range with an interval notifier of its own, from before it
+ * moves anything until its translations are installed. The notifier removes what
+ * the fault may just have installed, whatever the record says: see invalidate.c.
+ * The fault's own migrations are not news to it.
+ */
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/sched.h>
+
+#include "internal.h"
+
+static bool gm_flight_is_own(const struct gm_flight *flight,
+			     const struct mmu_notifier_range *range)
+{
+	return range->event == MMU_NOTIFY_MIGRATE &&
+	       range->owner == gm_pgmap_owner() && flight->task == current;
+}
+
+static bool gm_flight_invalidate(struct mmu_interval_notifier *notifier,
+				 const struct mmu_notifier_range *range,
+				 unsigned long seq)
+{
+	struct gm_flight *flight = container_of(notifier, struct gm_flight,
+						notifier);
+	unsigned long start = max(range->start, flight->start);
+	unsigned long end = min(range->end, flight->end);
+	bool block = mmu_notifier_range_blockable(range);
+	struct gm_context *ctx = flight->ctx;
+	int ret = 0;
+
+	if (gm_flight_is_own(flight, range))
+		return true;
+	if (block)
+		down_write(&ctx->as->map_lock);
+	else if (!down_write_trylock(&ctx->as->map_lock))
+		return false;
+	mmu_interval_set_seq(notifier, seq);
+	if (!ctx->dead)
+		ret = gm_unmap_ctx(ctx, start, end,
+				   block ? 0 : GM_UNMAP_NONBLOCK);
+	up_write(&ctx->as->map_lock);
+	return !ret;
+}
+
+static const struct mmu_interval_notifier_ops gm_flight_ops = {
+	.invalidate = gm_flight_invalidate,
+};
+
+/**
+ * gm_flight_begin() - watch a range
+ * @flight: to be set up
+ * @ctx: whose translations; in use
+ * @start: first address
+ * @end: end, exclusive
+ *
+ * Context: may sleep and allocate; the mmap_lock is not held. The mm's users are
+ * held.
+ * Return: 0 or -ENOMEM.
+ */
+int gm_flight_begin(struct gm_flight *flight, struct gm_context *ctx,
+		    unsigned long start, unsigned long end)
+{
+	flight->ctx = ctx;
+	flight->start = start;
+	flight->end = end;
+	flight->task = current;
+	return mmu_interval_notifier_insert(&flight->notifier, ctx->as->mm,
+					    start, end - start, &gm_flight_ops);
+}
+
+/**
+ * gm_flight_end() - stop watching
+ * @flight: begun
+ *
+ * Context: may sleep, waits for an invalidation that is under way.
+ */
+void gm_flight_end(struct gm_flight *flight)
+{
+	mmu_interval_notifier_remove(&flight->notifier);
+}
+
+/**
+ * gm_flight_sample() - what is read from now on counts
+ * @flight: begun
+ *
+ * Context: may sleep, waits for an invalidation that is under way.
+ */
+void gm_flight_sample(struct gm_flight *flight)
+{
+	flight->seq = mmu_interval_read_begin(&flight->notifier);
+	flight->overshoot = READ_ONCE(flight->ctx->as->overshoot);
+}
+
+/**
+ * gm_flight_seems_to_hold() - whether nothing changed since gm_flight_sample()
+ * @flight: begun
+ *
+ * Return: false if something did; true says little.
+ */
+bool gm_flight_seems_to_hold(const struct gm_flight *flight)
+{
+	return !mmu_interval_check_retry((struct mmu_interval_notifier *)
+					 &flight->notifier, flight->seq);
+}
+
+/**
+ * gm_flight_holds() - whether nothing changed since gm_flight_sample()
+ * @flight: begun
+ *
+ * Context: gm_as.map_lock is held; the answer is good until it is released.
+ * Return: true if so.
+ */
+bool gm_flight_holds(struct gm_flight *flight)
+{
+	struct gm_as *as = flight->ctx->as;
+
+	lockdep_assert_held(&as->map_lock);
+	return !mmu_interval_read_retry(&flight->notifier, flight->seq) &&
+	       as->overshoot == flight->overshoot;
+}
