@@ -16,7 +16,7 @@ export KDIR FLAVOUR BUILD JOBS CPUS MEM DEVICES DEVMEM ICOUNT IOMMU MOCK APPEND 
 build := $(if $(BUILD),$(BUILD),build)
 
 # A `##` behind a target is its line in `make help`
-.PHONY: demo test kernel vm kunit selftests check bench footprint series doc \
+.PHONY: demo test test-debug kernel vm kunit selftests check bench footprint series doc \
 	clean distclean help
 
 demo: ## see an accelerator work on malloc()ed memory: the place to start
@@ -26,6 +26,10 @@ demo: ## see an accelerator work on malloc()ed memory: the place to start
 test: ## run all tests; ends in "N passed, N failed, N skipped"
 	@scripts/prepare kernel vm test
 	@scripts/test
+
+test-debug: ## run KUnit and all selftests on the debug kernel; takes an hour
+	@scripts/prepare kernel vm
+	@scripts/test kunit-debug selftests-debug
 
 kernel: ## build the kernel with GMEM in it (FLAVOUR=debug: with KASAN, lockdep, ...)
 	@scripts/prepare kernel

@@ -90,5 +90,6 @@ need_space() {
 	mkdir -p "$BUILD"
 	free=$(df -Pk "$BUILD" | awk 'NR == 2 { print int($4 / 1048576) }')
 	[ "$free" -ge "$1" ] ||
-		die "$1 GB of disk space are needed in $BUILD and $free GB are free: make room, or set BUILD=dir elsewhere"
+		die "$1 GB of disk space are needed in $BUILD and $free GB are free:" \
+			"make room, or set BUILD=dir elsewhere"
 }
