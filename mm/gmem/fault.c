@@ -120,7 +120,9 @@ static void gm_move(struct gm_request *req, struct vm_area_struct *vma)
 	if (ret <= 0)
 		return;
 	req->moved += ret;
-	req->known = ret == PHYS_PFN(req->end - req->start);
+	/* A hint moves what nobody may read just now, but maps it for nobody. */
+	req->known = ret == PHYS_PFN(req->end - req->start) &&
+		     (vma->vm_flags & VM_READ);
 }
 
 /**

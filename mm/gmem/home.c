@@ -213,6 +213,11 @@ void gm_folio_needed(struct folio *folio)
 	folio_mark_dirty(folio);
 }
 
+static struct folio *gm_home_dst(const struct gm_home *home, unsigned long i)
+{
+	return page_folio(migrate_pfn_to_page(home->args.dst[i]));
+}
+
 /* Whether the page of entry @i went home, and how many pages that is. */
 static bool gm_home_moved(const struct gm_home *home, unsigned long i,
 			  unsigned long *nr)
@@ -235,8 +240,7 @@ static void gm_home_result(struct gm_home *home)
 			unsigned long pfn = gm_home_src_pfn(home, i);
 			struct gm_hnode *hnode;
 
-			gm_folio_needed(page_folio(migrate_pfn_to_page(
-						   home->args.dst[i])));
+			gm_folio_needed(gm_home_dst(home, i));
 			hnode = gm_hnode_of_page(pfn_to_page(pfn));
 			gm_stat_add(&hnode->stats, GM_STAT_PAGES_OUT, nr);
 			home->hnid = hnode->hnid;

@@ -33,7 +33,6 @@
  * @hnode:	destination
  * @ctx:	on whose behalf
  * @fault_va:	address that is wanted, for the decision what to populate
- * @plain:	no page can be one of a file, or of KSM
  * @scratch:	working memory
  */
 struct gm_migration {
@@ -41,7 +40,6 @@ struct gm_migration {
 	struct gm_hnode *hnode;
 	struct gm_context *ctx;
 	unsigned long fault_va;
-	bool plain;
 	struct gm_scratch *scratch;
 };
 
@@ -57,7 +55,9 @@ static bool gm_is_whole_block(unsigned long start, unsigned long end)
  */
 static bool gm_is_movable(const struct folio *folio)
 {
-	return folio_test_anon(folio) && !folio_test_ksm(folio);
+	unsigned long mapping = (unsigned long)READ_ONCE(folio->mapping);
+
+	return (mapping & FOLIO_MAPPING_FLAGS) == FOLIO_MAPPING_ANON;
 }
 
 /* Whether page @i is to move: it can, and if it is a hole, it is wanted. */
@@ -69,8 +69,7 @@ static bool gm_wanted(const struct gm_migration *mig, unsigned long i)
 	if (!(src & MIGRATE_PFN_MIGRATE))
 		return false;
 	if (src & MIGRATE_PFN_VALID)
-		return mig->plain ||
-		       gm_is_movable(page_folio(migrate_pfn_to_page(src)));
+		return gm_is_movable(page_folio(migrate_pfn_to_page(src)));
 	return ALIGN_DOWN(va, GM_POPULATE_SIZE) ==
 	       ALIGN_DOWN(mig->fault_va, GM_POPULATE_SIZE);
 }
@@ -156,8 +155,13 @@ static bool gm_frames_for_pages(struct gm_migration *mig)
 
 static bool gm_migration_alloc(struct gm_migration *mig)
 {
-	if (mig->args.src[0] & MIGRATE_PFN_COMPOUND)
+	unsigned long src = mig->args.src[0];
+
+	if (src & MIGRATE_PFN_COMPOUND) {
+		if (src & MIGRATE_PFN_VALID && !gm_wanted(mig, 0))
+			return false;
 		return gm_frames_for_huge(mig) || gm_frames_for_split(mig);
+	}
 	return gm_frames_for_pages(mig);
 }
 
@@ -362,8 +366,6 @@ int gm_migrate_to_device(struct gm_context *ctx, struct vm_area_struct *vma,
 		.hnode = smp_load_acquire(&ctx->dev->hnode),
 		.ctx = ctx,
 		.fault_va = fault_va,
-		.plain = vma_is_anonymous(vma) &&
-			 !(vma->vm_flags & VM_MERGEABLE),
 		.scratch = scratch,
 	};
 	unsigned long moved;

@@ -48,8 +48,8 @@ static struct folio *gm_find_large(struct vm_area_struct *vma,
 				   bool device, unsigned long *at)
 {
 	struct folio *folio = NULL;
-	spinlock_t *ptl;
 	pte_t *pte, *p;
+	spinlock_t *ptl; /* of the page table */
 	pmd_t *pmd;
 
 	/* Nothing of it ever moves, and its tables are not what they seem. */
@@ -104,8 +104,10 @@ bool gm_split_range(struct vm_area_struct *vma, unsigned long start,
 	int ret = 0;
 
 	mmap_assert_locked(vma->vm_mm);
-	while (!ret && (folio = gm_find_large(vma, start, end, device,
-						&start))) {
+	while (!ret) {
+		folio = gm_find_large(vma, start, end, device, &start);
+		if (!folio)
+			break;
 		ret = gm_split_folio(folio);
 		folio_put(folio);
 		/* What was just faulted in waits for its place on a list. */
