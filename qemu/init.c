@@ -34,6 +34,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define MAX_MODULES	16
 #define MAX_ARGS	256
 #define UNLOAD_SECONDS	10
@@ -74,7 +75,7 @@ static void mount_all(void)
 		{ "tmpfs", "/dev/shm" }, { "cgroup2", "/sys/fs/cgroup" },
 	};
 
-	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {
 		mkdir(mounts[i].where, 0755);
 		if (mount(mounts[i].type, mounts[i].where, mounts[i].type, 0, NULL))
 			klog("cannot mount %s: %s", mounts[i].where, strerror(errno));
