@@ -35,8 +35,8 @@ FIXTURE_VARIANT_ADD(gmem, base)
 /* -------------------------------------------------- what is meant by right */
 
 /* The device sees the pattern of the words from offset @off on. */
-static int dev_sees(const struct gt_dev *dev, const char *va, size_t len,
-		    size_t off)
+static inline int dev_sees(const struct gt_dev *dev, const char *va, size_t len,
+			   size_t off)
 {
 	static __u64 image[LEN / sizeof(__u64)];
 	size_t i;
@@ -49,7 +49,7 @@ static int dev_sees(const struct gt_dev *dev, const char *va, size_t len,
 	return ret;
 }
 
-static int cpu_sees(const char *va, size_t len, size_t off)
+static inline int cpu_sees(const char *va, size_t len, size_t off)
 {
 	const __u64 *word = (const __u64 *)va;
 	size_t i;
@@ -61,8 +61,8 @@ static int cpu_sees(const char *va, size_t len, size_t off)
 	return 0;
 }
 
-static int all_see(struct _test_data_gmem *self, const char *va, size_t len,
-		   size_t off)
+static inline int all_see(struct _test_data_gmem *self, const char *va,
+			  size_t len, size_t off)
 {
 	unsigned int i;
 	int ret = 0;
@@ -73,7 +73,7 @@ static int all_see(struct _test_data_gmem *self, const char *va, size_t len,
 }
 
 /* What one writes all see: each device, then the CPU, in the middle. */
-static int all_write(struct _test_data_gmem *self, char *va, size_t len)
+static inline int all_write(struct _test_data_gmem *self, char *va, size_t len)
 {
 	__u64 *word = (__u64 *)va + len / 16, old = 0, seen;
 	unsigned int i;
@@ -94,8 +94,8 @@ static int all_write(struct _test_data_gmem *self, char *va, size_t len)
 }
 
 /* The data of @off is at @va, for all, and can be written. */
-static int intact(struct _test_data_gmem *self, char *va, size_t len,
-		  size_t off)
+static inline int intact(struct _test_data_gmem *self, char *va, size_t len,
+			 size_t off)
 {
 	int ret = all_see(self, va, len, off);
 
@@ -105,7 +105,7 @@ static int intact(struct _test_data_gmem *self, char *va, size_t len,
 }
 
 /* Nobody can reach the range, and the devices have forgotten it. */
-static bool gone(struct _test_data_gmem *self, char *va, size_t len)
+static inline bool gone(struct _test_data_gmem *self, char *va, size_t len)
 {
 	char *last = va + len - 8;
 	unsigned int i;
@@ -168,8 +168,8 @@ static inline int readonly(struct _test_data_gmem *self, char *va, size_t len,
 
 /* ------------------------------------------------------------------ setups */
 
-static void place(struct __test_metadata *_metadata,
-		  struct _test_data_gmem *self, char *buf)
+static inline void place(struct __test_metadata *_metadata,
+			 struct _test_data_gmem *self, char *buf)
 {
 	ASSERT_EQ(0, gt_to_device(&self->dev[0], buf, GT_HUGE));
 	ASSERT_EQ(0, gt_to_device(&self->dev[self->nr - 1], buf + GT_HUGE,
@@ -177,9 +177,8 @@ static void place(struct __test_metadata *_metadata,
 }
 
 /* The pattern, on the devices, in frames of the wanted size. */
-static void fill(struct __test_metadata *_metadata,
-		 struct _test_data_gmem *self, char *buf,
-		 bool huge)
+static inline void fill(struct __test_metadata *_metadata,
+			struct _test_data_gmem *self, char *buf, bool huge)
 {
 	struct gmem_mock_xlat xlat;
 
@@ -190,8 +189,8 @@ static void fill(struct __test_metadata *_metadata,
 	ASSERT_EQ(huge ? GT_HUGE : GT_PAGE, xlat.len);
 }
 
-static char *make(struct __test_metadata *_metadata,
-		  struct _test_data_gmem *self, bool huge)
+static inline char *make(struct __test_metadata *_metadata,
+			 struct _test_data_gmem *self, bool huge)
 {
 	char *buf = gt_alloc(LEN, huge);
 
@@ -246,8 +245,8 @@ static const struct part parts[] = {
 #define NR_PARTS	ARRAY_SIZE(parts)
 
 /* All but the part is intact. */
-static int rest_intact(struct _test_data_gmem *self, char *buf,
-		       const struct part *part)
+static inline int rest_intact(struct _test_data_gmem *self, char *buf,
+			      const struct part *part)
 {
 	size_t end = part->off + part->len;
 	int ret = 0;
