@@ -13,6 +13,31 @@
 
 /* ------------------------------------------------------------------ munmap */
 
+/* What the tests judge by says no when it should. */
+GT_TEST(judges)
+{
+	char *buf = make(_metadata, self, variant->huge);
+	__u64 *word = (__u64 *)(buf + GT_HUGE + 5 * GT_PAGE);
+
+	EXPECT_EQ(0, intact(self, buf, LEN, 0));
+	EXPECT_FALSE(gone(self, buf, LEN));
+	EXPECT_NE(0, fresh(self, buf, LEN));
+	EXPECT_NE(0, intact(self, buf, LEN, GT_PAGE));
+	/* One word, written by a CPU, by a device. */
+	gt_store(word, gt_load(word) + 1);
+	EXPECT_EQ(-EILSEQ, intact(self, buf, LEN, 0));
+	ASSERT_EQ(0, gt_atomic_add(&self->dev[0], word, -1ULL, NULL));
+	EXPECT_EQ(0, intact(self, buf, LEN, 0));
+	ASSERT_EQ(0, gt_atomic_add(&self->dev[0], word, 1, NULL));
+	EXPECT_EQ(-EBADMSG, cpu_sees(buf, LEN, 0));
+	EXPECT_EQ(-EACCES, readonly(self, buf, LEN, 0));
+	memset(buf, 0, LEN);
+	EXPECT_EQ(0, fresh(self, buf, LEN));
+	gt_store(word, 1);
+	EXPECT_NE(0, fresh(self, buf, LEN));
+	munmap(buf, LEN);
+}
+
 GT_TEST(munmap_whole)
 {
 	char *buf = make(_metadata, self, variant->huge);

@@ -199,6 +199,25 @@ static inline char *make(struct __test_metadata *_metadata,
 	return buf;
 }
 
+/*
+ * Races use the pages around the border of the two blocks only: base pages take
+ * long to move, and what was never touched does not.
+ */
+#define SPAN	(128 * GT_PAGE)
+#define SPAN_AT	(GT_HUGE - SPAN / 2)
+
+/* Puts the span of a buffer, which has been written to, on the devices. */
+static inline void place_span(struct __test_metadata *_metadata,
+			      struct _test_data_gmem *self, char *buf,
+			      bool huge)
+{
+	size_t len = huge ? GT_HUGE : SPAN / 2;
+
+	ASSERT_EQ(0, gt_to_device(&self->dev[0], buf + GT_HUGE - len, len));
+	ASSERT_EQ(0, gt_to_device(&self->dev[self->nr - 1], buf + GT_HUGE,
+				  len));
+}
+
 /* Addresses with nothing at them, aligned to 2 MiB. */
 static inline char *nowhere(size_t len)
 {

@@ -19,7 +19,9 @@
 #endif
 
 #define ROUNDS		8
-#define BLOCK_PAGES	(GT_HUGE / GT_PAGE)
+#define HALF_PAGES	(SPAN / 2 / GT_PAGE)
+/* At least as many are in each hole, and some are enough to work on. */
+#define HOLE_PAGES	9
 /* For something to happen; only a machine that hangs takes that long. */
 #define PATIENCE_MS	60000
 
@@ -110,12 +112,12 @@ static void *work(void *arg)
 
 	for (n = 1; !gt_load(&race->stop); n++) {
 		/* As a rule in a block of one's own: 2 MiB are a lot. */
-		page = (n * 37 + w->nr) % BLOCK_PAGES;
+		page = SPAN_AT / GT_PAGE + (n * 37 + w->nr) % HALF_PAGES;
 		if (w->nr % 2 ^ (n % 32 == 0))
-			page += BLOCK_PAGES;
+			page += HALF_PAGES;
 		if (race->hole.len && n % 4 == 3)
 			page = race->hole.off / GT_PAGE +
-			       n / 4 % (race->hole.len / GT_PAGE);
+			       n / 4 % HOLE_PAGES;
 		if (in_hole(race, page))
 			add_in_hole(w, page);
 		else
@@ -143,15 +145,27 @@ static unsigned long sum_part(const struct race *race, const char *at,
 {
 	size_t shift = at - race->buf;
 	unsigned long sum = 0;
-	size_t off;
+	size_t off = part->off > SPAN_AT ? part->off : SPAN_AT;
 
-	for (off = part->off; off < part->off + part->len; off += GT_PAGE)
+	for (; off < part->off + part->len && off < SPAN_AT + SPAN;
+	     off += GT_PAGE)
 		sum += gt_load(word_of(race, off / GT_PAGE) +
 			       shift / sizeof(__u64));
 	return sum;
 }
 
 static const struct part all = { 0, LEN };
+
+/* Parts of the first frame, of both, and the second. */
+static const struct part some[] = {
+	{ SPAN_AT, GT_PAGE },
+	{ SPAN_AT + 10 * GT_PAGE, 7 * GT_PAGE },
+	{ GT_HUGE - 3 * GT_PAGE, 3 * GT_PAGE },
+	{ GT_HUGE - 5 * GT_PAGE, 9 * GT_PAGE },
+	{ GT_HUGE, GT_HUGE },
+};
+
+#define NR_SOME	ARRAY_SIZE(some)
 
 static unsigned long sum_all(const struct race *race)
 {
@@ -169,8 +183,8 @@ static void begin(struct __test_metadata *_metadata, struct race *race,
 	race->room = nowhere(LEN);
 	ASSERT_NE(NULL, race->buf);
 	ASSERT_NE(NULL, race->room);
-	memset(race->buf, 0, LEN);
-	place(_metadata, self, race->buf);
+	memset(race->buf + SPAN_AT, 0, SPAN);
+	place_span(_metadata, self, race->buf, huge);
 	for (i = 0; i < self->nr + race->cpu; i++) {
 		worker[i] = (struct worker){
 			.race = race,
@@ -297,8 +311,8 @@ static int shrink_round(struct race *race, unsigned int n)
 }
 
 static const struct part holes[] = {
-	{ 100 * GT_PAGE, 7 * GT_PAGE },
-	{ GT_HUGE - 5 * GT_PAGE, 9 * GT_PAGE },
+	{ GT_HUGE - 40 * GT_PAGE, HOLE_PAGES * GT_PAGE },
+	{ GT_HUGE - 5 * GT_PAGE, HOLE_PAGES * GT_PAGE },
 };
 
 static void run_holes(struct __test_metadata *_metadata,
@@ -339,7 +353,7 @@ GT_TEST(mremap_shrink_and_grow)
 	struct race race = {
 		.self = self,
 		.cpu = true,
-		.hole = { GT_HUGE + GT_HUGE / 2, GT_HUGE / 2 },
+		.hole = { GT_HUGE + 16 * GT_PAGE, GT_HUGE - 16 * GT_PAGE },
 	};
 
 	run(_metadata, &race, variant->huge, shrink_round);
@@ -350,7 +364,7 @@ GT_TEST(mremap_shrink_and_grow)
 static int move_round(struct race *race, unsigned int n)
 {
 	char *buf = race->buf, *room = race->room;
-	const struct part *part = n % 2 ? &parts[n / 2 % NR_PARTS] : &all;
+	const struct part *part = n % 2 ? &some[n / 2 % NR_SOME] : &all;
 	unsigned long sum;
 
 	if (mremap(buf + part->off, part->len, part->len,
@@ -405,7 +419,7 @@ GT_TEST(mremap_dontunmap)
 
 static int protect_round(struct race *race, unsigned int n)
 {
-	const struct part *part = &parts[n % NR_PARTS];
+	const struct part *part = &some[n % NR_SOME];
 	char *va = race->buf + part->off;
 	unsigned long sum;
 
@@ -438,7 +452,7 @@ GT_TEST(mprotect)
 /* VMAs come and go, and nobody notices. */
 static int split_round(struct race *race, unsigned int n)
 {
-	const struct part *part = &parts[n % NR_PARTS];
+	const struct part *part = &some[n % NR_SOME];
 	char *va = race->buf + part->off;
 
 	if (madvise(va, part->len, MADV_DONTDUMP) || !wait_for(&race->good, 2))

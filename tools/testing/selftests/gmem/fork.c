@@ -5,6 +5,7 @@
  * device; it has no device until it opens one.
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -720,6 +721,52 @@ GT_TEST(exec_in_child)
 
 	start(_metadata, self, buf, &kid, execs_true);
 	finish(_metadata, &kid);
+	EXPECT_EQ(0, intact(self, buf, LEN, 0));
+	munmap(buf, LEN);
+}
+
+/* A thread is at the device when another one calls exec(). */
+struct victim {
+	struct _test_data_gmem *self;
+	char *buf;
+	unsigned long done;
+};
+
+static void *fills(void *arg)
+{
+	struct victim *v = arg;
+
+	for (;;)
+		if (!fill_all(v->self, v->buf, gt_load(&v->done)))
+			gt_add(&v->done, 1);
+	return NULL;
+}
+
+static int execs_with_threads(struct _test_data_gmem *self, char *buf,
+			      struct kid *kid)
+{
+	struct victim v = { .self = self, .buf = buf };
+	pthread_t thread;
+
+	if (attach(self) || pthread_create(&thread, NULL, fills, &v) ||
+	    pthread_create(&thread, NULL, fills, &v))
+		return 1;
+	while (gt_load(&v.done) < 2)
+		usleep(100);
+	execl("/bin/true", "true", NULL);
+	return 2;
+}
+
+GT_TEST(exec_while_device_writes)
+{
+	char *buf = make(_metadata, self, variant->huge);
+	struct kid kid;
+	int n;
+
+	for (n = 0; n < 3; n++) {
+		start(_metadata, self, buf, &kid, execs_with_threads);
+		finish(_metadata, &kid);
+	}
 	EXPECT_EQ(0, intact(self, buf, LEN, 0));
 	munmap(buf, LEN);
 }

@@ -13,6 +13,18 @@
 /* For something to happen; only a machine that hangs takes that long. */
 #define PATIENCE_MS	60000
 
+/* The pattern in the span of a buffer, on the devices. */
+static char *make_span(struct __test_metadata *_metadata,
+		       struct _test_data_gmem *self, bool huge)
+{
+	char *buf = gt_alloc(LEN, huge);
+
+	ASSERT_NE(NULL, buf);
+	gt_pattern(buf + SPAN_AT, SPAN, 1);
+	place_span(_metadata, self, buf, huge);
+	return buf + SPAN_AT;
+}
+
 /* --------------------------------------------- a device fills, fill by fill */
 
 /**
@@ -43,8 +55,8 @@ static void *fills(void *arg)
 	for (n = 1; !gt_load(&f->stop); n++) {
 		gt_store(&f->begun, n);
 		do {
-			ret = gt_fill(&self->dev[n / 4 % self->nr], f->buf, LEN,
-				      n);
+			ret = gt_fill(&self->dev[n / 4 % self->nr], f->buf,
+				      SPAN, n);
 		} while (ret == -EAGAIN);
 		if (ret) {
 			gt_store(&f->error, ret);
@@ -76,7 +88,7 @@ static void look(const char *buf, struct seen *seen)
 	size_t i;
 
 	*seen = (struct seen){ .low = -1UL };
-	for (i = 0; i < LEN / sizeof(*word); i++) {
+	for (i = 0; i < SPAN / sizeof(*word); i++) {
 		unsigned long value = gt_load(&word[i]);
 
 		if (value < seen->low)
@@ -90,13 +102,13 @@ static void look(const char *buf, struct seen *seen)
 /* Looks by CPU or by a device of its own; and again after some more fills. */
 static int child(struct filler *f, bool by_device, int from, int to)
 {
-	static __u64 image[LEN / sizeof(__u64)];
+	static __u64 image[SPAN / sizeof(__u64)];
 	struct seen seen, again;
 	struct gt_dev dev;
 	char c;
 
 	if (by_device) {
-		if (gt_open(&dev, 0) || gt_read(&dev, f->buf, LEN, image))
+		if (gt_open(&dev, 0) || gt_read(&dev, f->buf, SPAN, image))
 			return 1;
 		look((char *)image, &seen);
 	} else {
@@ -109,7 +121,7 @@ static int child(struct filler *f, bool by_device, int from, int to)
 	if (memcmp(&seen, &again, sizeof(seen)))
 		return 3;
 	/* And the other way round: this is not for the parent. */
-	return by_device && gt_fill(&dev, f->buf, LEN, 0) ? 4 : 0;
+	return by_device && gt_fill(&dev, f->buf, SPAN, 0) ? 4 : 0;
 }
 
 static void fork_once(struct __test_metadata *_metadata, struct filler *f,
@@ -148,15 +160,13 @@ GT_TEST(fork_and_device_fills)
 {
 	struct filler f = {
 		.self = self,
-		.buf = gt_alloc(LEN, variant->huge),
+		.buf = make_span(_metadata, self, variant->huge),
 	};
 	pthread_t thread;
 	struct seen seen;
 	unsigned int n;
 
-	ASSERT_NE(NULL, f.buf);
-	memset(f.buf, 0, LEN);
-	place(_metadata, self, f.buf);
+	ASSERT_EQ(0, gt_fill(&self->dev[0], f.buf, SPAN, 0));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, fills, &f));
 	for (n = 0; n < ROUNDS; n++) {
 		ASSERT_TRUE(wait_for(&f.done, gt_load(&f.done) + 1));
@@ -171,7 +181,7 @@ GT_TEST(fork_and_device_fills)
 	look(f.buf, &seen);
 	EXPECT_EQ(f.done, seen.low);
 	EXPECT_EQ(f.done, seen.high);
-	munmap(f.buf, LEN);
+	munmap(f.buf, SPAN);
 }
 
 /* -------------------------------------------------------- many at one page */
@@ -182,7 +192,7 @@ GT_TEST(fork_and_device_fills)
 static int one_of_many(struct _test_data_gmem *self, char *buf, unsigned int nr,
 		       int go)
 {
-	size_t off = nr * LEN / CHILDREN & ~(GT_PAGE - 1);
+	size_t off = nr * SPAN / CHILDREN & ~(GT_PAGE - 1);
 	struct gt_dev dev;
 	char c;
 
@@ -191,10 +201,10 @@ static int one_of_many(struct _test_data_gmem *self, char *buf, unsigned int nr,
 	if (read(go, &c, 1))
 		return 2;
 	if (nr % 3 == 2) {
-		if (dev_sees(&dev, buf + off, LEN - off, off) ||
+		if (dev_sees(&dev, buf + off, SPAN - off, off) ||
 		    dev_sees(&dev, buf, off, 0))
 			return 3;
-		if (gt_fill(&dev, buf, LEN, nr))
+		if (gt_fill(&dev, buf, SPAN, nr))
 			return 4;
 		return gt_load((__u64 *)(buf + off)) == nr ? 0 : 5;
 	}
@@ -203,10 +213,11 @@ static int one_of_many(struct _test_data_gmem *self, char *buf, unsigned int nr,
 		memset(buf, nr, GT_PAGE);
 	else if (cpu_sees(buf, GT_PAGE, 0))
 		return 6;
-	if (cpu_sees(buf + GT_PAGE + off, LEN - GT_PAGE - off, GT_PAGE + off) ||
-	    cpu_sees(buf + GT_PAGE, off, GT_PAGE))
+	off += GT_PAGE;
+	if (cpu_sees(buf + off, SPAN - off, off) ||
+	    cpu_sees(buf + GT_PAGE, off - GT_PAGE, GT_PAGE))
 		return 7;
-	memset(buf, nr, LEN);
+	memset(buf, nr, SPAN);
 	return buf[off] == (char)nr ? 0 : 8;
 }
 
@@ -230,9 +241,9 @@ static void many(struct __test_metadata *_metadata,
 	close(go[0]);
 	close(go[1]);
 	if (unmap)
-		munmap(buf, LEN);
+		munmap(buf, SPAN);
 	else
-		EXPECT_EQ(0, intact(self, buf, LEN, 0));
+		EXPECT_EQ(0, intact(self, buf, SPAN, 0));
 	for (i = 0; i < CHILDREN; i++) {
 		ASSERT_EQ(pid[i], waitpid(pid[i], &status, 0));
 		EXPECT_EQ(0, status)
@@ -243,19 +254,19 @@ static void many(struct __test_metadata *_metadata,
 
 GT_TEST(many_children)
 {
-	char *buf = make(_metadata, self, variant->huge);
+	char *buf = make_span(_metadata, self, variant->huge);
 
 	many(_metadata, self, buf, false);
-	EXPECT_EQ(0, intact(self, buf, LEN, 0));
-	munmap(buf, LEN);
+	EXPECT_EQ(0, intact(self, buf, SPAN, 0));
+	munmap(buf, SPAN);
 }
 
 GT_TEST(many_children_and_unmap)
 {
-	char *buf = make(_metadata, self, variant->huge);
+	char *buf = make_span(_metadata, self, variant->huge);
 
 	many(_metadata, self, buf, true);
-	EXPECT_TRUE(gone(self, buf, LEN));
+	EXPECT_TRUE(gone(self, buf, SPAN));
 }
 
 /* ----------------------------------------------- born and dead all the time */
@@ -268,7 +279,7 @@ static void *checks(void *arg)
 	int ret;
 
 	for (n = 0; !gt_load(&f->stop); n++) {
-		ret = dev_sees(&self->dev[n % self->nr], f->buf, LEN, 0);
+		ret = dev_sees(&self->dev[n % self->nr], f->buf, SPAN, 0);
 		if (ret && ret != -EAGAIN)
 			gt_store(&f->error, ret);
 		else if (!ret)
@@ -285,17 +296,17 @@ GT_TEST(fork_and_exit_and_device_reads)
 	pthread_t thread;
 	pid_t pid;
 
-	f.buf = make(_metadata, self, variant->huge);
+	f.buf = make_span(_metadata, self, variant->huge);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, checks, &f));
 	for (n = 0; n < 2 * ROUNDS; n++) {
-		__u64 *word = (__u64 *)f.buf + n * 9001;
+		__u64 *word = (__u64 *)f.buf + n * 1201;
 
 		pid = fork();
 		ASSERT_GE(pid, 0);
 		if (!pid) {
 			gt_store(word, 0);
 			_exit(gt_load(word + 1) !=
-			      gt_pattern_word(1, n * 9001 + 1));
+			      gt_pattern_word(1, n * 1201 + 1));
 		}
 		/* The same value, by a write that takes a page of one's own. */
 		gt_add(word, 0);
@@ -307,8 +318,8 @@ GT_TEST(fork_and_exit_and_device_reads)
 	gt_store(&f.stop, true);
 	ASSERT_EQ(0, pthread_join(thread, NULL));
 	EXPECT_EQ(0, f.error);
-	EXPECT_EQ(0, intact(self, f.buf, LEN, 0));
-	munmap(f.buf, LEN);
+	EXPECT_EQ(0, intact(self, f.buf, SPAN, 0));
+	munmap(f.buf, SPAN);
 }
 
 TEST_HARNESS_MAIN
