@@ -735,9 +735,10 @@ struct victim {
 static void *fills(void *arg)
 {
 	struct victim *v = arg;
+	char *va = v->buf + SPAN_AT;
 
 	for (;;)
-		if (!fill_all(v->self, v->buf, gt_load(&v->done)))
+		if (!gt_fill(&v->self->dev[0], va, SPAN, gt_load(&v->done)))
 			gt_add(&v->done, 1);
 	return NULL;
 }
