@@ -46,6 +46,36 @@ static inline bool bring(const struct gt_dev *dev, const void *va, size_t len)
 	return false;
 }
 
+/* The same by a hint, which also moves what the device uses in place. */
+static inline bool pull(const struct gt_dev *dev, const void *va, size_t len)
+{
+	int i;
+
+	for (i = 0; i < 50; i++) {
+		if (gt_hmadvise(dev->hnid, va, len, HMADV_PREFETCH, 0) < 0)
+			return false;
+		if (gt_all_on(va, len, dev->hnid))
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
+static inline bool bring_home(const void *va, size_t len)
+{
+	int i;
+
+	for (i = 0; i < 50; i++) {
+		if (gt_hmadvise(HMADV_NODE_ANY, va, len, HMADV_PREFETCH,
+				0) < 0)
+			return false;
+		if (gt_all_on(va, len, GT_HOME))
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
 /*
  * CPU and all devices take turns at reading and writing the memory: each sees
  * what the one before it has written. @seed tells the rounds apart.
