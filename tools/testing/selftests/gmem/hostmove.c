@@ -65,11 +65,8 @@ static char *make(struct __test_metadata *_metadata, struct gt_dev *dev,
 
 	ASSERT_NE(NULL, buf);
 	gt_pattern(buf, LEN, seed);
-	if (variant->inplace) {
-		ASSERT_EQ(0, touch_at(dev, buf, LEN, true, true));
-	} else {
-		ASSERT_TRUE(bring(dev, buf, LEN));
-	}
+	ASSERT_TRUE(variant->inplace ? !touch_at(dev, buf, LEN, true, true) :
+				       bring(dev, buf, LEN));
 	return buf;
 }
 
@@ -177,7 +174,7 @@ static void *user_run(void *arg)
  * @op is done again and again while a device uses the memory. @buf begins with a
  * counter; the pattern of the rest is written here.
  */
-static void while_used(struct __test_metadata *_metadata, GT_SELF *self,
+static void during_use(struct __test_metadata *_metadata, GT_SELF *self,
 		       char *buf, int (*op)(char *buf, int round))
 {
 	struct user u = { .dev = &self->dev[0], .buf = buf };
@@ -224,7 +221,7 @@ GT_TEST(mbind)
 		EXPECT_EQ(0, touch_at(dev, buf, LEN, true, variant->inplace));
 		EXPECT_EQ(0, gt_dev_pattern(dev, buf, LEN, 1));
 	}
-	while_used(_metadata, self, buf, mbind_round);
+	during_use(_metadata, self, buf, mbind_round);
 	gt_free(buf, LEN);
 }
 
@@ -246,7 +243,7 @@ GT_TEST(migrate_pages)
 		EXPECT_EQ(0, gt_dev_pattern(dev, buf, LEN, 1));
 	}
 	EXPECT_EQ(-1, gt_pattern_bad(buf, LEN, 1));
-	while_used(_metadata, self, buf, migrate_round);
+	during_use(_metadata, self, buf, migrate_round);
 	gt_free(buf, LEN);
 }
 
@@ -284,13 +281,13 @@ GT_TEST(compaction)
 {
 	char *buf = make(_metadata, &self->dev[0], variant, 1);
 
-	while_used(_metadata, self, buf, compact_round);
+	during_use(_metadata, self, buf, compact_round);
 	gt_free(buf, LEN);
 }
 
 /* ------------------------------------------------------- memory goes away */
 
-static __u64 pagemap(const void *va)
+static __u64 page_entry(const void *va)
 {
 	__u64 entry = 0;
 	int fd;
@@ -316,7 +313,7 @@ GT_TEST(memory_offline)
 
 	if (!variant->inplace)
 		ASSERT_EQ(gt_pattern_word(1, 0), *(__u64 *)buf);
-	entry = pagemap(buf);
+	entry = page_entry(buf);
 	ASSERT_TRUE(entry >> 63);
 	ASSERT_EQ(0, gt_read_file("/sys/devices/system/memory/block_size_bytes",
 				  text, sizeof(text)));
@@ -324,24 +321,26 @@ GT_TEST(memory_offline)
 	snprintf(path, sizeof(path), "/sys/devices/system/memory/memory%llu/state",
 		 PFN(entry) * GT_PAGE / size);
 	ret = gt_write_file(path, "offline");
-	EXPECT_TRUE(ret >= 0 || ret == -EBUSY || ret == -EINTR)
+	/* It cannot be where there are holes, or the kernel's own pages. */
+	EXPECT_TRUE(ret >= 0 || ret == -EBUSY || ret == -EINVAL)
 		TH_LOG("%s: %d", path, ret);
 	EXPECT_EQ(0, gt_dev_pattern(dev, buf, LEN, 1));
 	EXPECT_EQ(-1, gt_pattern_bad(buf, LEN, 1));
 	if (ret >= 0) {
-		EXPECT_NE(PFN(entry), PFN(pagemap(buf)));
+		EXPECT_NE(PFN(entry), PFN(page_entry(buf)));
 		EXPECT_LE(0, gt_write_file(path, "online"));
 	}
 	exercise(_metadata, self, buf, LEN, 10);
 	gt_free(buf, LEN);
 }
 
-static void unpoison(__u64 pfn)
-{
-	char text[32];
+/* The kernel tells whose data it was; an endless row of it ends the test. */
+static int nr_sigbus;
 
-	snprintf(text, sizeof(text), "%#llx", pfn);
-	gt_write_file("/sys/kernel/debug/hwpoison/unpoison-pfn", text);
+static void on_sigbus(int sig)
+{
+	if (++nr_sigbus > 10)
+		_exit(1);
 }
 
 /*
@@ -355,22 +354,17 @@ GT_TEST(hwpoison)
 	char *buf = make(_metadata, dev, variant, 1);
 	char *bad = buf + LEN / 2;
 	unsigned int i;
-	__u64 pfn;
 
-	if (!variant->inplace)
-		ASSERT_EQ(gt_pattern_word(1, LEN / 16), *(__u64 *)bad);
-	pfn = PFN(pagemap(bad));
-	ASSERT_EQ(0, touch_at(dev, buf, LEN, true, variant->inplace));
-	if (!variant->inplace)
-		ASSERT_TRUE(bring(dev, buf, LEN));
+	signal(SIGBUS, on_sigbus);
 	ASSERT_EQ(0, madvise(bad, GT_PAGE, MADV_HWPOISON));
+	EXPECT_GE(1, nr_sigbus);
 	for (i = 0; i < self->nr; i++) {
 		EXPECT_EQ(0, gt_translated(&self->dev[i], bad, GT_PAGE));
-		EXPECT_EQ(-EFAULT, gt_touch(&self->dev[i], bad, 8));
-		EXPECT_EQ(-EFAULT, gt_fill(&self->dev[i], bad, 8, 1));
+		EXPECT_EQ(-EIO, gt_touch(&self->dev[i], bad, 8));
+		EXPECT_EQ(-EIO, gt_fill(&self->dev[i], bad, 8, 1));
 	}
 	EXPECT_EQ(LEN, gt_hmadvise(dev->hnid, buf, LEN, HMADV_PREFETCH, 0));
-	EXPECT_EQ(-EFAULT, gt_touch(dev, bad, 8));
+	EXPECT_EQ(-EIO, gt_touch(dev, bad, 8));
 	EXPECT_EQ(0, gt_dev_pattern(dev, buf, LEN / 2, 1));
 	EXPECT_EQ(-1, gt_pattern_bad(buf, LEN / 2, 1));
 	EXPECT_EQ(gt_pattern_word(1, LEN / 8 - 1), ((__u64 *)buf)[LEN / 8 - 1]);
@@ -379,7 +373,6 @@ GT_TEST(hwpoison)
 			    MAP_ANONYMOUS | MAP_FIXED, -1, 0));
 	exercise(_metadata, self, buf, LEN, 10);
 	munmap(buf, LEN);
-	unpoison(pfn);
 }
 
 /* A page that is about to fail is replaced, and nobody sees it. */
@@ -401,18 +394,21 @@ GT_TEST(soft_offline)
 
 /* ---------------------------------------------------------- soft-dirty bits */
 
-#define SOFT_DIRTY	(1ULL << 55)
+#define SOFT_DIRTY	0x80000000000000ULL
 
 static size_t soft_dirty_pages(const char *buf)
 {
 	size_t i, nr = 0;
 
 	for (i = 0; i < LEN; i += GT_PAGE)
-		nr += !!(pagemap(buf + i) & SOFT_DIRTY);
+		nr += !!(page_entry(buf + i) & SOFT_DIRTY);
 	return nr;
 }
 
-/* What a device writes is dirty, what it reads is not. */
+/*
+ * What a device writes is dirty, what it reads is not; but the kernel says of a
+ * huge page on a device that it is dirty all the time, which misses nothing.
+ */
 GT_TEST(soft_dirty)
 {
 	struct gt_dev *dev = &self->dev[0];
@@ -427,11 +423,13 @@ GT_TEST(soft_dirty)
 
 	EXPECT_EQ(NR_PAGES, soft_dirty_pages(buf));
 	ASSERT_LE(0, gt_write_file("/proc/self/clear_refs", "4"));
-	EXPECT_EQ(0, soft_dirty_pages(buf));
+	if (variant->inplace || !variant->huge)
+		EXPECT_EQ(0, soft_dirty_pages(buf));
 	EXPECT_EQ(0, touch_at(dev, buf, LEN, false, variant->inplace));
-	EXPECT_EQ(0, soft_dirty_pages(buf));
+	if (variant->inplace || !variant->huge)
+		EXPECT_EQ(0, soft_dirty_pages(buf));
 	EXPECT_EQ(0, gt_run(dev, &op));
-	EXPECT_TRUE(pagemap(buf + LEN / 2) & SOFT_DIRTY);
+	EXPECT_TRUE(page_entry(buf + LEN / 2) & SOFT_DIRTY);
 	/* The whole, now and when it is back home. */
 	op.va = (uintptr_t)buf;
 	op.len = LEN;

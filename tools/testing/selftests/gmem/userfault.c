@@ -360,10 +360,10 @@ GT_TEST(poison)
 				   UFFDIO_REGISTER_MODE_MISSING));
 	ASSERT_EQ(0, madvise(bad, GT_PAGE, MADV_DONTNEED));
 	ASSERT_EQ(0, pager_poison(&p, LEN / 2));
-	EXPECT_EQ(-EFAULT, gt_touch(dev, bad, 8));
-	EXPECT_EQ(-EFAULT, gt_fill(dev, bad, 8, 1));
+	EXPECT_EQ(-EIO, gt_touch(dev, bad, 8));
+	EXPECT_EQ(-EIO, gt_fill(dev, bad, 8, 1));
 	EXPECT_EQ(LEN, gt_hmadvise(dev->hnid, p.dst, LEN, HMADV_PREFETCH, 0));
-	EXPECT_EQ(-EFAULT, gt_touch(dev, bad, 8));
+	EXPECT_EQ(-EIO, gt_touch(dev, bad, 8));
 	EXPECT_EQ(0, gt_dev_pattern(dev, p.dst, LEN / 2, 1));
 	EXPECT_EQ(-1, gt_pattern_bad(p.dst, LEN / 2, 1));
 	/* A new mapping is good again. */
@@ -383,9 +383,9 @@ GT_TEST(poison_while_waiting)
 
 	ASSERT_NE(NULL, p.dst);
 	pager_start(_metadata, &p, UFFDIO_REGISTER_MODE_MISSING, 0);
-	EXPECT_EQ(-EFAULT, gt_touch(&self->dev[0], p.dst, 8));
+	EXPECT_EQ(-EIO, gt_touch(&self->dev[0], p.dst, 8));
 	EXPECT_EQ(1, p.missing);
-	EXPECT_EQ(-EFAULT, gt_fill(&self->dev[0], p.dst + GT_PAGE, 8, 1));
+	EXPECT_EQ(-EIO, gt_fill(&self->dev[0], p.dst + GT_PAGE, 8, 1));
 	EXPECT_EQ(2, p.missing);
 	pager_stop(_metadata, &p);
 	gt_free(p.dst, LEN);
