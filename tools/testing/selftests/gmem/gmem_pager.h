@@ -108,7 +108,12 @@ static inline int pager_unregister(struct pager *p)
 {
 	struct uffdio_range arg = { .start = (uintptr_t)p->dst, .len = LEN };
 
-	return ioctl(p->fd, UFFDIO_UNREGISTER, &arg) ? errno : 0;
+	int ret = ioctl(p->fd, UFFDIO_UNREGISTER, &arg) ? errno : 0;
+
+	/* That wakes who waits for a missing page, but nobody else. */
+	if (ioctl(p->fd, UFFDIO_WAKE, &arg))
+		ret = errno;
+	return ret;
 }
 
 static inline void pager_wake(struct pager *p, size_t off)

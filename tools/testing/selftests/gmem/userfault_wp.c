@@ -313,25 +313,29 @@ static int async_open(void *buf)
 	return fd;
 }
 
-/* Each page that the device has written is reported, and no other. */
+/*
+ * Each page that the device has written is reported, and no other; but of a huge
+ * page on a device the kernel says that it is written all the time.
+ */
 GT_TEST(async_scan)
 {
 	struct gt_dev *dev = &self->dev[0];
 	char *buf = make(_metadata, dev, variant);
+	bool always = variant->huge && !variant->inplace;
 	int fd = async_open(buf);
 
 	ASSERT_GE(fd, 0);
 	ASSERT_EQ(NR_PAGES, written(buf, LEN, true));
-	EXPECT_EQ(0, written(buf, LEN, false));
+	EXPECT_TRUE(always || !written(buf, LEN, false));
 	EXPECT_EQ(0, gt_dev_pattern(dev, buf, LEN, 1));
-	EXPECT_EQ(0, written(buf, LEN, false));
+	EXPECT_TRUE(always || !written(buf, LEN, false));
 	/* Where the data is now it is written. */
 	ASSERT_EQ(0, touch_at(dev, buf, LEN, false, variant->inplace));
 	EXPECT_EQ(0, gt_fill(dev, buf + 100 * GT_PAGE, 8, 5));
 	EXPECT_EQ(1, written(buf + 100 * GT_PAGE, GT_PAGE, false));
 	EXPECT_EQ(0, gt_fill(dev, buf, LEN, 6));
 	EXPECT_EQ(NR_PAGES, written(buf, LEN, true));
-	EXPECT_EQ(0, written(buf, LEN, false));
+	EXPECT_TRUE(always || !written(buf, LEN, false));
 	EXPECT_EQ(6, *(__u64 *)(buf + LEN - 8));
 	close(fd);
 	exercise(_metadata, self, buf, LEN, 10);
