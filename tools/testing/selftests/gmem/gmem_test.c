@@ -567,3 +567,35 @@ unsigned long long gt_now_ms(void)
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
 }
+
+/* -------------------------------------------------------------- accesses */
+
+int gt_to_device(const struct gt_dev *dev, const void *va, size_t len)
+{
+	unsigned int tries;
+	long ret;
+
+	for (tries = 0; tries < 20; tries++) {
+		ret = gt_hmadvise(dev->hnid, va, len, HMADV_PREFETCH, 0);
+		if (ret < 0 && ret != -EAGAIN)
+			return ret;
+		if (gt_all_on(va, len, dev->hnid))
+			return 0;
+		usleep(1000);
+	}
+	return -EBUSY;
+}
+
+int gt_cpu_touch(void *va, bool write_too)
+{
+	int fds[2], ret = 0;
+
+	if (pipe(fds))
+		return -errno;
+	if (write(fds[1], va, 1) != 1 ||
+	    (write_too && read(fds[0], va, 1) != 1))
+		ret = -errno;
+	close(fds[0]);
+	close(fds[1]);
+	return ret;
+}

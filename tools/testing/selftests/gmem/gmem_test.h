@@ -130,4 +130,12 @@ unsigned long long gt_now_ms(void);
 int gt_write_file(const char *path, const char *text);
 int gt_read_file(const char *path, char *text, size_t len);
 
+/* Moves all of the range to the device, in a few attempts. */
+int gt_to_device(const struct gt_dev *dev, const void *va, size_t len);
+/*
+ * What a CPU gets at @va: 0 or -EFAULT. The kernel tries, so that there is no
+ * signal to catch; contents do not change.
+ */
+int gt_cpu_touch(void *va, bool write_too);
+
 #endif /* GMEM_TEST_H */

@@ -166,7 +166,7 @@ bool tt_compare(struct tt_worker *w, const struct tt_slot *s, const char *buf,
 	memcpy(&got, buf + i, len < 8 ? len : 8);
 	memcpy(&must, want + i, len < 8 ? len : 8);
 	tt_note(w, who, s, off, len, nr);
-	tt_fail(w, "%s: slot %u (%p, 0x%zx%s): %zu bytes differ, 0x%zx-0x%zx: %#llx, not %#llx; node %d",
+	tt_fail(w, "%s: slot %u (%p, 0x%zx%s): %zu bytes of 0x%zx-0x%zx: %#llx, not %#llx; node %d",
 		who, (unsigned int)(s - w->slot), s->va, s->len,
 		s->narrow ? ", narrow" : "", nr, off + first, off + last, got,
 		must, gt_node(va));
