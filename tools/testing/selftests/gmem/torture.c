@@ -42,7 +42,7 @@ static struct {
 	unsigned long minutes;
 	unsigned long patience;	/* seconds without an operation: it hangs */
 } opt = {
-	.ops = 4000,
+	.ops = 2000,
 	.seed = 1,
 	.seeds = 3,
 	.procs = 2,
@@ -334,19 +334,45 @@ static unsigned long total(const struct tt_board *board)
 }
 
 /* Where the threads of a process wait in the kernel, if it tells. */
-static void print_stacks(pid_t pid)
+static void print_threads(const char *pid)
 {
-	char path[300], text[4096];
+	char path[600], text[4096];
 	struct dirent *entry;
 	DIR *dir;
 
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	snprintf(path, sizeof(path), "/proc/%s/task", pid);
 	dir = opendir(path);
 	while (dir && (entry = readdir(dir))) {
-		snprintf(path, sizeof(path), "/proc/%d/task/%s/stack", pid,
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/task/%s/stack", pid,
 			 entry->d_name);
-		if (!gt_read_file(path, text, sizeof(text)) && text[0])
+		if (!gt_read_file(path, text, sizeof(text)))
 			fprintf(stderr, "# %s:\n%s", path, text);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/* All that may be in each other's way: ours, and those who work on memory. */
+static void print_stacks(void)
+{
+	static const char * const names[] = {
+		"torture", "ksmd", "khugepaged", "kcompactd", "kswapd",
+	};
+	struct dirent *entry;
+	DIR *dir = opendir("/proc");
+	char path[300], name[64];
+	unsigned int i;
+
+	while (dir && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		if (!atoi(entry->d_name) ||
+		    gt_read_file(path, name, sizeof(name)))
+			continue;
+		for (i = 0; i < ARRAY_SIZE(names); i++)
+			if (!strncmp(name, names[i], strlen(names[i])))
+				print_threads(entry->d_name);
 	}
 	if (dir)
 		closedir(dir);
@@ -360,12 +386,10 @@ static void stuck(const struct tt_board *board, const pid_t *pid)
 		ksft_print_msg("worker %u after %lu operations: %s\n", i,
 			       gt_load(&board->done[i]),
 			       gt_load(&board->now[i]));
-	for (i = 0; i < opt.procs; i++) {
-		if (pid[i] <= 0)
-			continue;
-		print_stacks(pid[i]);
-		kill(pid[i], SIGKILL);
-	}
+	print_stacks();
+	for (i = 0; i < opt.procs; i++)
+		if (pid[i] > 0)
+			kill(pid[i], SIGKILL);
 }
 
 static bool all_ended(pid_t *pid, struct tt_board *board)

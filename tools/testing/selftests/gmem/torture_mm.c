@@ -235,16 +235,18 @@ static void op_munmap(struct tt_worker *w, struct tt_slot *s)
 	struct tt_part part = tt_pages(w, s);
 	char *va = s->va + part.off;
 	int prot = s->prot;
-	bool translated = false;
 	unsigned int i;
+	int ret;
 
 	unlock(w, s);
 	must(w, "munmap", s, part.off, part.len, munmap(va, part.len));
-	for (i = 0; i < w->proc->nr_devs; i++)
-		translated |= gt_translated(&w->dev[i], va, part.len) != 0;
-	if (translated)
-		tt_fail(w, "translations left after munmap of slot %u",
-			(unsigned int)(s - w->slot));
+	for (i = 0; i < w->proc->nr_devs; i++) {
+		ret = gt_translated(&w->dev[i], va, part.len);
+		if (ret)
+			tt_fail(w, "device %u after munmap of slot %u: %d translations",
+				w->dev[i].index, (unsigned int)(s - w->slot),
+				ret);
+	}
 	if (tt_below(&w->rng, 2) && gt_touch(&w->dev[0], va, 8) != -EFAULT)
 		tt_fail(w, "device finds memory that was unmapped");
 	must(w, "mmap", s, part.off, part.len,
