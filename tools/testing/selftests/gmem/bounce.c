@@ -19,6 +19,7 @@
 #define ROUNDS		50
 /* Of copies, of which each needs two pages at once. */
 #define COPIES		5
+#define CROSS		(16 * GT_PAGE)
 /* So often in a row a side may be told to try again, and not once more. */
 #define PATIENCE	100
 /* A page further on for every page of the block that is used. */
@@ -363,13 +364,15 @@ static void crossed(struct __test_metadata *_metadata, struct gt_dev *devs,
 
 	both_devices(_metadata, devs, nr, dev);
 	ASSERT_NE(NULL, buf);
-	gt_pattern(buf, 2 * LEN, 1);
+	/* Little to carry: what is fought for is the right to two pages. */
+	gt_pattern(buf, CROSS, 1);
+	gt_pattern(buf + LEN, CROSS, 1);
 	for (i = 0; i < 2; i++) {
-		/* From the start of one block to the middle of the other. */
+		/* From the start of one block to a later page of the other. */
 		c[i] = (struct copier){
 			.dev = &dev[i],
 			.from = buf + i * LEN,
-			.to = buf + !i * LEN + LEN / 2,
+			.to = buf + !i * LEN + CROSS / 2,
 			.stop = &stop,
 		};
 		ASSERT_EQ(0, pthread_create(&thread[i], NULL, copies, &c[i]));
@@ -389,7 +392,7 @@ static void crossed(struct __test_metadata *_metadata, struct gt_dev *devs,
 		EXPECT_GE(c[i].done, COPIES);
 		EXPECT_EQ(0, memcmp(c[i].from, c[i].to, 64));
 	}
-	EXPECT_EQ(-1, gt_pattern_bad(buf, LEN / 2, 1));
+	EXPECT_EQ(-1, gt_pattern_bad(buf, CROSS / 2, 1));
 	gt_free(buf, 2 * LEN);
 }
 

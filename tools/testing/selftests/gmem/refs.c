@@ -561,7 +561,7 @@ static void raced(struct __test_metadata *_metadata, struct gt_dev *dev,
 	ASSERT_NE(NULL, copy);
 	memset(buf, 0, LEN);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, dev_counts, &c));
-	for (n = 0; n < 30; n++) {
+	for (n = 0; n < 8; n++) {
 		struct holder h = { .buf = buf, .len = LEN };
 		unsigned long before;
 
