@@ -503,4 +503,33 @@ GT_TEST(fuzz)
 	gt_free(f.waste, 2 * LEN);
 }
 
+/* A hint maps what it moves, and no more than the mapping allows. */
+static void grants_nothing(struct __test_metadata *_metadata,
+			   struct gt_dev *dev, bool huge)
+{
+	char *buf = gt_alloc(GT_HUGE, huge);
+
+	ASSERT_NE(NULL, buf);
+	gt_pattern(buf, GT_HUGE, 1);
+	ASSERT_EQ(0, mprotect(buf, GT_HUGE, PROT_NONE));
+	gt_hmadvise(dev->hnid, buf, GT_HUGE, HMADV_PREFETCH, 0);
+	EXPECT_EQ(0, gt_translated(dev, buf, GT_HUGE));
+	EXPECT_EQ(-EFAULT, gt_touch(dev, buf, 8));
+	ASSERT_EQ(0, mprotect(buf, GT_HUGE, PROT_READ));
+	gt_hmadvise(HMADV_NODE_ANY, buf, GT_HUGE, HMADV_PREFETCH, 0);
+	gt_hmadvise(dev->hnid, buf, GT_HUGE, HMADV_PREFETCH, 0);
+	EXPECT_EQ(-EFAULT, gt_touch_write(dev, buf, 8));
+	EXPECT_EQ(0, gt_dev_pattern(dev, buf, GT_HUGE, 1));
+	ASSERT_EQ(0, mprotect(buf, GT_HUGE, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(0, gt_touch_write(dev, buf, 8));
+	EXPECT_EQ(-1, gt_pattern_bad(buf, GT_HUGE, 1));
+	gt_free(buf, GT_HUGE);
+}
+
+GT_TEST(prefetch_grants_nothing)
+{
+	grants_nothing(_metadata, &self->dev[0], true);
+	grants_nothing(_metadata, &self->dev[0], false);
+}
+
 TEST_HARNESS_MAIN

@@ -1,0 +1,613 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The torture test: random operations of several threads of several processes
+ * with all devices, on memory of which it is known what every byte must be.
+ *
+ *	torture [--ops N] [--seed S] [--seeds K] [--procs P] [--threads T]
+ *		[--minutes M] [--patience SECONDS]
+ *		[--without OPERATION]... [--ksm]
+ *
+ * Each seed is one test of N operations, all threads together. The same seed
+ * makes the same operations; what the threads do to each other is up to the
+ * scheduler. With --minutes, seeds are tried until the time is over. Progress
+ * and, after a failure, the last operations of the thread go to stderr.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/swap.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "torture.h"
+
+#define TT_REPORT_MS	10000
+#define TT_THP		"/sys/kernel/mm/transparent_hugepage/"
+#define TT_KSM		"/sys/kernel/mm/ksm/"
+#define TT_SWAP		"/dev/zram0"
+
+static struct {
+	unsigned long ops;
+	unsigned long seed;
+	unsigned long seeds;
+	unsigned long procs;
+	unsigned long threads;
+	unsigned long minutes;
+	bool ksm;
+	unsigned long patience;	/* seconds without an operation: it hangs */
+} opt = {
+	.ops = 2000,
+	.seed = 1,
+	.seeds = 3,
+	.procs = 2,
+	.threads = 3,
+	.patience = 120,
+};
+
+/* ------------------------------------------------------------------ machine */
+
+struct knob {
+	const char *path;
+	const char *value;
+	char before[128];
+};
+
+/* What is done in the background is done often. */
+static struct knob knobs[] = {
+	{ TT_THP "enabled", "always", "" },
+	{ TT_THP "khugepaged/scan_sleep_millisecs", "50", "" },
+	{ TT_THP "khugepaged/alloc_sleep_millisecs", "50", "" },
+	{ TT_KSM "pages_to_scan", "500", "" },
+	{ TT_KSM "sleep_millisecs", "20", "" },
+	{ TT_KSM "run", "1", "" },
+};
+
+#define NR_KNOBS	ARRAY_SIZE(knobs)
+
+/* Of a choice, the word in brackets. */
+static void chosen(char *text)
+{
+	char *open = strchr(text, '['), *close = strchr(text, ']');
+
+	if (!open || !close)
+		return;
+	*close = '\0';
+	memmove(text, open + 1, close - open);
+}
+
+static void knobs_set(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_KNOBS; i++) {
+		struct knob *knob = &knobs[i];
+
+		if (gt_read_file(knob->path, knob->before,
+				 sizeof(knob->before)))
+			continue;
+		chosen(knob->before);
+		if (gt_write_file(knob->path, knob->value))
+			ksft_print_msg("cannot set %s\n", knob->path);
+	}
+}
+
+static void knobs_restore(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_KNOBS; i++)
+		if (knobs[i].before[0])
+			gt_write_file(knobs[i].path, knobs[i].before);
+}
+
+/* Writes the header that swapon() wants: version 1, the last page. */
+static int swap_on(void)
+{
+	char page[GT_PAGE] = "";
+	__u32 info[2] = { 1, GT_MB(256) / GT_PAGE - 1 };
+	FILE *f;
+	int ok;
+
+	gt_write_file("/sys/block/zram0/disksize", "256M");
+	memcpy(page + 1024, info, sizeof(info));
+	memcpy(page + GT_PAGE - 10, "SWAPSPACE2", 10);
+	f = fopen(TT_SWAP, "r+e");
+	if (!f)
+		return -errno;
+	ok = fwrite(page, GT_PAGE, 1, f) == 1;
+	ok &= !fclose(f);
+	return ok && !swapon(TT_SWAP, 0) ? 0 : -errno;
+}
+
+static unsigned int count_nodes(void)
+{
+	char text[64], *dash;
+
+	if (gt_read_file("/sys/devices/system/node/has_memory", text,
+			 sizeof(text)))
+		return 1;
+	dash = strrchr(text, '-');
+	return atoi(dash ? dash + 1 : text) + 1;
+}
+
+/* ------------------------------------------------------------------- arenas */
+
+/* The slots of one thread in pages; the first has blocks of its own. */
+static const unsigned int slot_pages[] = { 1, 37, 300, 7, 150, 64 };
+/* In bytes; a multiple of 8 not of a page: they share pages. */
+static const unsigned int narrow_bytes[] = { 24, 3000, 5000, 40, 9104 };
+
+#define NR_SHARING	ARRAY_SIZE(slot_pages)
+#define NR_NARROW	ARRAY_SIZE(narrow_bytes)
+
+static void *map_room(size_t len)
+{
+	char *p = mmap(NULL, len + GT_HUGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	return (void *)(((uintptr_t)p + GT_HUGE - 1) & ~(GT_HUGE - 1));
+}
+
+static int add_slot(struct tt_worker *w, char *va, char *away, size_t len,
+		    bool narrow)
+{
+	struct tt_slot *s = &w->slot[w->nr_slots++];
+
+	*s = (struct tt_slot){
+		.va = va,
+		.place = { va, away },
+		.len = len,
+		.prot = TT_RW,
+		.narrow = narrow,
+		.shadow = calloc(1, len),
+	};
+	return s->shadow ? 0 : -ENOMEM;
+}
+
+/*
+ * The arena: a block for each thread; then ranges of pages, of the threads by
+ * turns; then narrow ranges, by turns; the common region in the same block. The
+ * second place of a slot is unaligned for every other thread.
+ */
+static int make_slots(struct tt_proc *proc, struct tt_worker *workers)
+{
+	unsigned int nr = proc->nr_threads, i, t;
+	char *va = proc->arena, *away = proc->away;
+	int ret = 0;
+
+	for (t = 0; t < nr; t++, va += GT_HUGE, away += 2 * GT_HUGE)
+		ret |= add_slot(&workers[t], va, away + t % 2 * GT_PAGE,
+				GT_HUGE, false);
+	for (i = 0; i < NR_SHARING; i++)
+		for (t = 0; t < nr; t++) {
+			size_t len = slot_pages[i] * GT_PAGE;
+
+			ret |= add_slot(&workers[t], va, away, len, false);
+			va += len;
+			away += len + (i + t) % 3 * GT_PAGE;
+		}
+	for (i = 0; i < NR_NARROW; i++)
+		for (t = 0; t < nr; t++) {
+			ret |= add_slot(&workers[t], va, NULL, narrow_bytes[i],
+					true);
+			va += narrow_bytes[i];
+		}
+	va += GT_PAGE - (uintptr_t)va % GT_PAGE;
+	proc->common = (void *)va;
+	va += TT_WORDS * GT_PAGE;
+	proc->arena_len = va - proc->arena;
+	return ret;
+}
+
+static size_t arena_room(const struct tt_proc *proc)
+{
+	size_t len = 3 * GT_HUGE + TT_WORDS * GT_PAGE;
+	unsigned int i;
+
+	for (i = 0; i < NR_SHARING; i++)
+		len += (slot_pages[i] + 2) * GT_PAGE;
+	return len * proc->nr_threads;
+}
+
+static int make_arena(struct tt_proc *proc, struct tt_worker *workers)
+{
+	proc->arena = map_room(arena_room(proc));
+	proc->away_len = arena_room(proc);
+	proc->away = map_room(proc->away_len);
+	if (!proc->arena || !proc->away)
+		return -ENOMEM;
+	return make_slots(proc, workers);
+}
+
+static int make_worker(struct tt_proc *proc, struct tt_worker *w,
+		       unsigned int t, unsigned long seed)
+{
+	unsigned int i;
+
+	w->proc = proc;
+	w->index = proc->index * proc->nr_threads + t;
+	w->nr_ops = opt.ops / (opt.procs * opt.threads);
+	w->rng.state = seed * 1000003 + w->index;
+	w->buf = malloc(GT_HUGE);
+	if (!w->buf || pipe(w->pipe))
+		return -ENOMEM;
+	for (i = 0; i < proc->nr_devs; i++)
+		if (gt_open(&w->dev[i], i))
+			return -ENODEV;
+	return 0;
+}
+
+/* ---------------------------------------------------------------- processes */
+
+static void *worker_main(void *arg)
+{
+	struct tt_worker *w = arg;
+	struct tt_board *board = w->proc->board;
+	unsigned long n;
+
+	pthread_barrier_wait(&w->proc->ready);
+	for (n = 0; n < w->nr_ops && !gt_load(&board->failed); n++) {
+		tt_step(w);
+		gt_store(&board->done[w->index], n + 1);
+	}
+	gt_store(&board->now[w->index], "the last verification");
+	tt_reap(w);
+	if (!gt_load(&board->failed))
+		tt_verify(w);
+	gt_store(&board->now[w->index], "nothing");
+	return NULL;
+}
+
+static void check_common(struct tt_worker *w)
+{
+	const struct tt_proc *proc = w->proc;
+	unsigned int i;
+
+	for (i = 0; i < TT_WORDS; i++) {
+		__u64 sum = proc->common[i * GT_PAGE / 8];
+
+		if (sum != proc->common_sum[i])
+			tt_fail(w, "common word %u is %llu and not %llu", i,
+				sum, proc->common_sum[i]);
+	}
+}
+
+/* One process, from its beginning to its end. */
+static int proc_main(struct tt_board *board, unsigned int index,
+		     unsigned long seed)
+{
+	static struct tt_worker workers[TT_MAX_THREADS];
+	struct tt_proc proc = {
+		.board = board,
+		.index = index,
+		.nr_threads = opt.threads,
+		.nr_devs = gt_dev_count(),
+		.nr_nodes = count_nodes(),
+	};
+	pthread_t thread[TT_MAX_THREADS];
+	unsigned int t;
+	int ret = 0;
+
+	/* A heap of each thread would be where a hole is. */
+	mallopt(M_ARENA_MAX, 1);
+	pthread_barrier_init(&proc.ready, NULL, opt.threads + 1);
+	for (t = 0; t < opt.threads && !ret; t++)
+		ret = make_worker(&proc, &workers[t], t, seed);
+	if (!ret)
+		ret = make_arena(&proc, workers);
+	if (ret) {
+		tt_fail(&workers[0], "cannot begin: %s", strerror(-ret));
+		return 1;
+	}
+	for (t = 0; t < opt.threads; t++)
+		if (pthread_create(&thread[t], NULL, worker_main, &workers[t]))
+			return 2;
+	/* No stack came here. From now on nothing but slots is to move there. */
+	if (munmap(proc.away, proc.away_len))
+		return 3;
+	pthread_barrier_wait(&proc.ready);
+	for (t = 0; t < opt.threads; t++)
+		pthread_join(thread[t], NULL);
+	if (!gt_load(&board->failed))
+		check_common(&workers[0]);
+	return gt_load(&board->failed);
+}
+
+/* -------------------------------------------------------------------- seeds */
+
+static unsigned long total(const struct tt_board *board)
+{
+	unsigned long sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < opt.procs * opt.threads; i++)
+		sum += gt_load(&board->done[i]);
+	return sum;
+}
+
+/* Where the threads of a process wait in the kernel, if it tells. */
+static void print_threads(const char *pid)
+{
+	char path[600], text[4096];
+	struct dirent *entry;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%s/task", pid);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/task/%s/stack", pid,
+			 entry->d_name);
+		if (!gt_read_file(path, text, sizeof(text)))
+			fprintf(stderr, "# %s:\n%s", path, text);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/* All that may be in each other's way: ours, and those who work on memory. */
+static void print_stacks(void)
+{
+	static const char * const names[] = {
+		"torture", "ksmd", "khugepaged", "kcompactd", "kswapd",
+	};
+	struct dirent *entry;
+	DIR *dir = opendir("/proc");
+	char path[300], name[64];
+	unsigned int i;
+
+	while (dir && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		if (!atoi(entry->d_name) ||
+		    gt_read_file(path, name, sizeof(name)))
+			continue;
+		for (i = 0; i < ARRAY_SIZE(names); i++)
+			if (!strncmp(name, names[i], strlen(names[i])))
+				print_threads(entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static void stuck(const struct tt_board *board, const pid_t *pid)
+{
+	unsigned int i;
+
+	for (i = 0; i < opt.procs * opt.threads; i++)
+		ksft_print_msg("worker %u after %lu operations: %s\n", i,
+			       gt_load(&board->done[i]),
+			       gt_load(&board->now[i]));
+	print_stacks();
+	for (i = 0; i < opt.procs; i++)
+		if (pid[i] > 0)
+			kill(pid[i], SIGKILL);
+}
+
+static bool all_ended(pid_t *pid, struct tt_board *board)
+{
+	unsigned int i, left = 0;
+	int status;
+
+	for (i = 0; i < opt.procs; i++) {
+		if (pid[i] <= 0)
+			continue;
+		if (waitpid(pid[i], &status, WNOHANG) != pid[i]) {
+			left++;
+			continue;
+		}
+		pid[i] = 0;
+		if (!status)
+			continue;
+		ksft_print_msg("process %u ended with status 0x%x\n", i,
+			       status);
+		gt_store(&board->failed, 1);
+	}
+	return !left;
+}
+
+/* Waits for the processes. Says how far they are, and ends what hangs. */
+static void watch(pid_t *pid, struct tt_board *board, unsigned long seed)
+{
+	unsigned long long moved = gt_now_ms(), said = moved, now;
+	unsigned long before = 0, done;
+
+	while (!all_ended(pid, board)) {
+		usleep(20000);
+		done = total(board);
+		now = gt_now_ms();
+		if (done != before)
+			moved = now;
+		before = done;
+		if (now > said + TT_REPORT_MS) {
+			fprintf(stderr, "# seed %lu: %lu of %lu\n", seed, done,
+				opt.ops);
+			said = now;
+		}
+		if (now > moved + opt.patience * 1000) {
+			ksft_print_msg("no progress\n");
+			gt_store(&board->failed, 1);
+			stuck(board, pid);
+			moved = now;
+		}
+	}
+}
+
+static void check_shared(struct tt_board *board)
+{
+	unsigned int i;
+
+	for (i = 0; i < TT_WORDS; i++) {
+		__u64 sum = board->shared[i * GT_PAGE / 8];
+
+		if (sum == board->shared_sum[i] || board->failed)
+			continue;
+		board->failed = 1;
+		snprintf(board->message, TT_MESSAGE,
+			 "shared word %u is %llu and not %llu", i, sum,
+			 board->shared_sum[i]);
+	}
+}
+
+static void check_quiet(struct tt_board *board)
+{
+	struct gt_check check = { };
+	int ret = gt_quiet(&check);
+
+	if (!ret && !check.frames_used && !check.leaked && !check.stale)
+		return;
+	ksft_print_msg("at the end: %d, %llu frames in use, %llu leaked, %llu stale\n",
+		       ret, check.frames_used, check.leaked, check.stale);
+	board->failed = 1;
+}
+
+static void *map_shared(size_t len)
+{
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static bool run_seed(unsigned long seed)
+{
+	struct tt_board *board = map_shared(sizeof(*board));
+	pid_t pid[TT_MAX_PROCS];
+	unsigned long long start = gt_now_ms();
+	unsigned int i;
+	bool ok;
+
+	if (!board)
+		return false;
+	board->shared = map_shared(TT_WORDS * GT_PAGE);
+	if (!board->shared)
+		return false;
+	for (i = 0; i < opt.procs; i++) {
+		pid[i] = fork();
+		if (!pid[i])
+			_exit(proc_main(board, i, seed));
+	}
+	watch(pid, board, seed);
+	check_shared(board);
+	check_quiet(board);
+	ok = !board->failed;
+	ksft_print_msg("seed %lu: %lu operations, %lu children, %lu retries, %llu ms\n",
+		       seed, total(board), board->children, board->again,
+		       gt_now_ms() - start);
+	if (board->message[0])
+		ksft_print_msg("%s\n", board->message);
+	if (!ok)
+		ksft_print_msg("repeat: --seeds 1 --seed %lu --ops %lu --procs %lu --threads %lu\n",
+			       seed, opt.ops, opt.procs, opt.threads);
+	munmap(board->shared, TT_WORDS * GT_PAGE);
+	munmap(board, sizeof(*board));
+	return ok;
+}
+
+/* --------------------------------------------------------------------- main */
+
+static unsigned long parse(const char *text, unsigned long max)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 0);
+
+	if (*end || end == text || !n || n > max)
+		ksft_exit_fail_msg("bad number: %s\n", text);
+	return n;
+}
+
+static void options(int argc, char **argv)
+{
+	static const struct option names[] = {
+		{ "ops", required_argument, NULL, 'o' },
+		{ "seed", required_argument, NULL, 's' },
+		{ "seeds", required_argument, NULL, 'k' },
+		{ "procs", required_argument, NULL, 'p' },
+		{ "threads", required_argument, NULL, 't' },
+		{ "minutes", required_argument, NULL, 'm' },
+		{ "patience", required_argument, NULL, 'h' },
+		{ "ksm", no_argument, NULL, 'K' },
+		{ "without", required_argument, NULL, 'w' },
+		{ }
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
+		switch (c) {
+		case 'o':
+			opt.ops = parse(optarg, ~0UL);
+			break;
+		case 's':
+			opt.seed = parse(optarg, ~0UL);
+			break;
+		case 'k':
+			opt.seeds = parse(optarg, 1000000);
+			break;
+		case 'p':
+			opt.procs = parse(optarg, TT_MAX_PROCS);
+			break;
+		case 't':
+			opt.threads = parse(optarg, TT_MAX_THREADS);
+			break;
+		case 'm':
+			opt.minutes = parse(optarg, 1000000);
+			break;
+		case 'h':
+			opt.patience = parse(optarg, 1000000);
+			break;
+		case 'K':
+			opt.ksm = true;
+			break;
+		case 'w':
+			if (!tt_without(optarg))
+				ksft_exit_fail_msg("no such operation: %s\n",
+						   optarg);
+			break;
+		default:
+			ksft_exit_fail_msg("unknown option\n");
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long long end;
+	unsigned long n;
+	bool ok;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	ksft_print_header();
+	options(argc, argv);
+	/* Migration entries of pages that KSM is about to share can get lost. */
+	if (!opt.ksm)
+		tt_without("KSM");
+	if (!gt_dev_count() || gt_set_engine("cpu"))
+		ksft_exit_fail_msg("no /dev/gmem-mock0: is gmem_mock loaded?\n");
+	if (swap_on())
+		ksft_exit_fail_msg("no swap on " TT_SWAP ": %s\n",
+				   strerror(errno));
+	knobs_set();
+	if (!opt.minutes)
+		ksft_set_plan(opt.seeds);
+	end = gt_now_ms() + opt.minutes * 60000;
+	for (n = 0; opt.minutes ? gt_now_ms() < end : n < opt.seeds; n++) {
+		ok = run_seed(opt.seed + n);
+		ksft_test_result(ok, "seed %lu\n", opt.seed + n);
+	}
+	if (opt.minutes)
+		ksft_set_plan(n);
+	knobs_restore();
+	swapoff(TT_SWAP);
+	if (ksft_get_fail_cnt())
+		ksft_exit_fail();
+	ksft_exit_pass();
+}

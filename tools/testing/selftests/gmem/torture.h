@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The torture test: random operations of many threads on memory whose every
+ * byte has one writer at a time, so that it is known what it must be.
+ *
+ * A *slot* is a range of an *arena*, the memory of one process that devices
+ * work on. A slot belongs to one *worker*, a thread; nobody else changes its
+ * contents or its mapping. Slots of different workers share blocks of 2 MiB,
+ * and narrow slots share pages. Everybody may give advice about everything,
+ * and everybody adds to the words of the common region.
+ *
+ * The *shadow* of a slot is what its bytes must be.
+ */
+#ifndef TORTURE_H
+#define TORTURE_H
+
+#include <pthread.h>
+
+#include "kselftest.h"
+#include "gmem_test.h"
+
+#define TT_MAX_PROCS	8
+#define TT_MAX_THREADS	8
+#define TT_MAX_WORKERS	(TT_MAX_PROCS * TT_MAX_THREADS)
+#define TT_SLOTS	12
+#define TT_HISTORY	24
+#define TT_WORDS	16	/* of each common region */
+#define TT_MESSAGE	1024
+
+#define TT_RW		(PROT_READ | PROT_WRITE)
+
+struct tt_rng {
+	__u64 state;
+};
+
+struct tt_slot {
+	char *va;		/* where it is now */
+	char *place[2];		/* where it may be; one, if it cannot move */
+	size_t len;
+	char *shadow;
+	int prot;
+	bool locked;
+	bool narrow;		/* shares its pages: its mapping is not ours */
+};
+
+/* One operation that was done, for the report of a failure. */
+struct tt_past {
+	const char *what;
+	unsigned int slot;
+	size_t off;
+	size_t len;
+	long ret;
+};
+
+/* What all processes see. */
+struct tt_board {
+	int failed;
+	char message[TT_MESSAGE];
+	unsigned long done[TT_MAX_WORKERS];	/* operations */
+	const char *now[TT_MAX_WORKERS];	/* what it does */
+	unsigned long again;			/* times a device said -EAGAIN */
+	unsigned long children;
+	__u64 shared_sum[TT_WORDS];		/* what was added to @shared */
+	__u64 *shared;				/* TT_WORDS, a page apart */
+};
+
+/* One process. */
+struct tt_proc {
+	struct tt_board *board;
+	unsigned int index;
+	unsigned int nr_threads;
+	unsigned int nr_devs;
+	unsigned int nr_nodes;
+	pthread_barrier_t ready;
+	char *arena;
+	size_t arena_len;
+	char *away;
+	size_t away_len;
+	__u64 *common;		/* in the arena; as @shared, but private */
+	__u64 common_sum[TT_WORDS];
+};
+
+struct tt_worker {
+	struct tt_proc *proc;
+	unsigned int index;	/* on the board */
+	unsigned long nr_ops;
+	struct tt_rng rng;
+	struct gt_dev dev[GT_MAX_DEVS];
+	struct tt_slot slot[TT_SLOTS];
+	unsigned int nr_slots;
+	char *buf;		/* as large as the largest slot */
+	__u64 generation;	/* makes all contents differ */
+	pid_t child;
+	int pipe[2];
+	struct tt_past past[TT_HISTORY];
+	unsigned long nr_past;
+};
+
+/* Random numbers: the same for the same seed. */
+__u64 tt_random(struct tt_rng *rng);
+static inline __u64 tt_below(struct tt_rng *rng, __u64 n)
+{
+	return tt_random(rng) % n;
+}
+
+/* Ends the run of all; the first caller's message is what is reported. */
+void tt_fail(struct tt_worker *w, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Notes what was done, if it failed with something that may happen. */
+void tt_note(struct tt_worker *w, const char *what, const struct tt_slot *s,
+	     size_t off, size_t len, long ret);
+
+/* One random operation. */
+void tt_step(struct tt_worker *w);
+/* Leaves an operation out, by its name, to find the one that makes trouble. */
+bool tt_without(const char *name);
+/* All bytes of all slots are what they must be. */
+void tt_verify(struct tt_worker *w);
+/* Waits for the child, if there is one. */
+void tt_reap(struct tt_worker *w);
+/* Compares @buf with the shadow of the slot. @who has read it. */
+bool tt_compare(struct tt_worker *w, const struct tt_slot *s, const char *buf,
+		size_t off, size_t len, const char *who);
+
+/* A part of a slot, for an operation with bytes or with pages. */
+struct tt_part {
+	size_t off;
+	size_t len;
+};
+
+struct tt_part tt_bytes(struct tt_worker *w, const struct tt_slot *s,
+			size_t align);
+struct tt_part tt_pages(struct tt_worker *w, const struct tt_slot *s);
+
+/* torture_mm.c: what a process does with its memory, other than to access it. */
+struct tt_op {
+	const char *name;
+	void (*fn)(struct tt_worker *w, struct tt_slot *s);
+	unsigned int weight;
+	int prot;		/* needed on the slot */
+	bool mapping;		/* changes it: not for narrow slots */
+	bool device;		/* accesses through a device */
+};
+
+extern struct tt_op tt_mm_ops[];
+extern const unsigned int tt_nr_mm_ops;
+
+/* A device reads, or the CPU; a device writes, or the CPU. By chance. */
+void tt_read_any(struct tt_worker *w, const struct tt_slot *s, size_t off,
+		 size_t len, char *buf);
+void tt_write_any(struct tt_worker *w, const struct tt_slot *s, size_t off,
+		  size_t len);
+/* New contents for the shadow. */
+void tt_renew(struct tt_worker *w, struct tt_slot *s, size_t off, size_t len);
+void tt_protect(struct tt_worker *w, struct tt_slot *s, int prot);
+
+#endif /* TORTURE_H */

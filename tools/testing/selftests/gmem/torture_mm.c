@@ -1,0 +1,489 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The torture test: what a process does with its memory, other than to access
+ * it. Some of it may fail at any time (nothing to collapse, nothing to page
+ * out); what must succeed is checked, and what it does to contents.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "torture.h"
+
+#define TT_PIPE		(16 * GT_PAGE)
+#define TT_THP		"/sys/kernel/mm/transparent_hugepage/enabled"
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
+#ifndef MPOL_BIND
+#define MPOL_DEFAULT	0
+#define MPOL_BIND	2
+#define MPOL_MF_MOVE	2
+#endif
+
+/* What must not fail. */
+static void must(struct tt_worker *w, const char *what,
+		 const struct tt_slot *s, size_t off, size_t len, int ret)
+{
+	if (ret)
+		ret = -errno;
+	tt_note(w, what, s, off, len, ret);
+	if (ret)
+		tt_fail(w, "%s: slot %u +0x%zx 0x%zx: %s", what,
+			(unsigned int)(s - w->slot), off, len, strerror(-ret));
+}
+
+/* What may fail, and what must not under any circumstances. */
+static void may(struct tt_worker *w, const char *what, const struct tt_slot *s,
+		size_t off, size_t len, int ret)
+{
+	if (ret)
+		ret = -errno;
+	tt_note(w, what, s, off, len, ret);
+	if (ret == -EFAULT || ret == -EIO || ret == -ENODEV || ret == -EPERM)
+		tt_fail(w, "%s: slot %u +0x%zx 0x%zx: %s", what,
+			(unsigned int)(s - w->slot), off, len, strerror(-ret));
+}
+
+void tt_protect(struct tt_worker *w, struct tt_slot *s, int prot)
+{
+	must(w, prot == PROT_NONE ? "mprotect NONE" : prot == PROT_READ ?
+	     "mprotect RO" : "mprotect RW", s, 0, s->len,
+	     mprotect(s->va, s->len, prot));
+	s->prot = prot;
+}
+
+static void unlock(struct tt_worker *w, struct tt_slot *s)
+{
+	if (!s->locked)
+		return;
+	must(w, "munlock", s, 0, s->len, munlock(s->va, s->len));
+	s->locked = false;
+}
+
+/* ------------------------------------------------------------------ advice */
+
+static void prefetch_result(struct tt_worker *w, const char *what,
+			    const struct tt_slot *s, size_t off, size_t len,
+			    long ret, bool holes)
+{
+	tt_note(w, what, s, off, len, ret);
+	if (ret > 0 || ret == -EAGAIN || ret == -ENOSPC)
+		return;
+	if (ret == -ENOMEM && holes)
+		return;
+	tt_fail(w, "%s: 0x%zx at 0x%zx returns %ld", what, len, off, ret);
+}
+
+/* Of pages that the slot is in, the neighbours' included. */
+static void op_prefetch(struct tt_worker *w, struct tt_slot *s)
+{
+	struct tt_part part = tt_bytes(w, s, 1);
+	uintptr_t start = (uintptr_t)s->va + part.off;
+	size_t len = part.len + (start & (GT_PAGE - 1));
+	unsigned int n = tt_below(&w->rng, w->proc->nr_devs + 1);
+	int hnid = n < w->proc->nr_devs ? w->dev[n].hnid : 0;
+	long ret;
+
+	start &= ~(GT_PAGE - 1);
+	ret = gt_hmadvise(hnid, (void *)start, len, HMADV_PREFETCH, 0);
+	prefetch_result(w, hnid ? "prefetch to device" : "prefetch home", s,
+			part.off, len, ret, false);
+}
+
+/* Advice about anything in the arena: other threads are at work there. */
+static void op_prefetch_wide(struct tt_worker *w, struct tt_slot *s)
+{
+	size_t nr = w->proc->arena_len / GT_PAGE;
+	size_t at = tt_below(&w->rng, nr);
+	size_t len = (1 + tt_below(&w->rng, nr - at)) * GT_PAGE;
+	unsigned int n = tt_below(&w->rng, w->proc->nr_devs + 1);
+	int hnid = n < w->proc->nr_devs ? w->dev[n].hnid : HMADV_NODE_ANY;
+	long ret;
+
+	if (len > 4 * GT_HUGE)
+		len = 4 * GT_HUGE;
+	ret = gt_hmadvise(hnid, w->proc->arena + at * GT_PAGE, len,
+			  HMADV_PREFETCH, 0);
+	prefetch_result(w, "prefetch anything", NULL, at * GT_PAGE, len, ret,
+			true);
+}
+
+static const struct {
+	int advice;
+	const char *name;
+} advices[] = {
+	{ MADV_PAGEOUT, "MADV_PAGEOUT" },
+	{ MADV_COLLAPSE, "MADV_COLLAPSE" },
+	{ MADV_COLD, "MADV_COLD" },
+	{ MADV_HUGEPAGE, "MADV_HUGEPAGE" },
+	{ MADV_NOHUGEPAGE, "MADV_NOHUGEPAGE" },
+	{ MADV_WILLNEED, "MADV_WILLNEED" },
+	{ MADV_POPULATE_READ, "MADV_POPULATE_READ" },
+	{ MADV_POPULATE_WRITE, "MADV_POPULATE_WRITE" },
+};
+
+#define NR_WIDE_ADVICES	5
+#define NR_ADVICES	ARRAY_SIZE(advices)
+
+static void op_madvise(struct tt_worker *w, struct tt_slot *s)
+{
+	unsigned int n = tt_below(&w->rng, NR_ADVICES);
+	struct tt_part part = tt_pages(w, s);
+
+	may(w, advices[n].name, s, part.off, part.len,
+	    madvise(s->va + part.off, part.len, advices[n].advice));
+}
+
+static void op_madvise_wide(struct tt_worker *w, struct tt_slot *s)
+{
+	unsigned int n = tt_below(&w->rng, NR_WIDE_ADVICES);
+	size_t nr = w->proc->arena_len / GT_PAGE;
+	size_t at = tt_below(&w->rng, nr);
+	size_t len = (1 + tt_below(&w->rng, nr - at)) * GT_PAGE;
+
+	if (advices[n].advice == MADV_COLLAPSE)
+		at &= ~(GT_HUGE / GT_PAGE - 1);
+	if (len > 2 * GT_HUGE)
+		len = 2 * GT_HUGE;
+	may(w, advices[n].name, NULL, at * GT_PAGE, len,
+	    madvise(w->proc->arena + at * GT_PAGE, len, advices[n].advice));
+}
+
+static void op_ksm(struct tt_worker *w, struct tt_slot *s)
+{
+	bool merge = tt_below(&w->rng, 4);
+
+	may(w, merge ? "MADV_MERGEABLE" : "MADV_UNMERGEABLE", s, 0, s->len,
+	    madvise(s->va, s->len, merge ? MADV_MERGEABLE : MADV_UNMERGEABLE));
+}
+
+static void op_thp_mode(struct tt_worker *w, struct tt_slot *s)
+{
+	static const char * const mode[] = { "always", "madvise", "never" };
+	unsigned int n = tt_below(&w->rng, 3);
+
+	gt_write_file(TT_THP, mode[n]);
+	tt_note(w, mode[n], NULL, 0, 0, 0);
+}
+
+/* -------------------------------------------------------- contents are lost */
+
+static void op_discard(struct tt_worker *w, struct tt_slot *s)
+{
+	struct tt_part part = tt_pages(w, s);
+	bool hint = tt_below(&w->rng, 2);
+	long ret;
+
+	if (hint)
+		ret = gt_hmadvise(HMADV_NODE_ANY, s->va + part.off, part.len,
+				  HMADV_DISCARD, 0);
+	else
+		ret = madvise(s->va + part.off, part.len, MADV_DONTNEED) ?
+		      -errno : (long)part.len;
+	tt_note(w, hint ? "discard" : "MADV_DONTNEED", s, part.off, part.len,
+		ret);
+	if (s->locked ? ret != -EINVAL : ret != (long)part.len)
+		tt_fail(w, "discard of slot %u returns %ld, %slocked",
+			(unsigned int)(s - w->slot), ret,
+			s->locked ? "" : "not ");
+	if (!s->locked)
+		memset(s->shadow + part.off, 0, part.len);
+}
+
+static bool is_zero(const char *p, size_t len)
+{
+	return !*p && !memcmp(p, p + 1, len - 1);
+}
+
+/*
+ * Each page has its contents, or zeros; and once it is written to, it keeps
+ * what was written.
+ */
+static void op_free(struct tt_worker *w, struct tt_slot *s)
+{
+	struct tt_part part = tt_pages(w, s);
+	size_t at;
+
+	unlock(w, s);
+	must(w, "MADV_FREE", s, part.off, part.len,
+	     madvise(s->va + part.off, part.len, MADV_FREE));
+	tt_read_any(w, s, part.off, part.len, w->buf);
+	for (at = 0; at < part.len; at += GT_PAGE) {
+		if (is_zero(w->buf + at, GT_PAGE))
+			continue;
+		if (!tt_compare(w, s, w->buf + at, part.off + at, GT_PAGE,
+				"after MADV_FREE"))
+			return;
+	}
+	tt_renew(w, s, part.off, part.len);
+	tt_write_any(w, s, part.off, part.len);
+	if (tt_below(&w->rng, 2))
+		may(w, "MADV_PAGEOUT", s, part.off, part.len,
+		    madvise(s->va + part.off, part.len, MADV_PAGEOUT));
+}
+
+static void op_munmap(struct tt_worker *w, struct tt_slot *s)
+{
+	struct tt_part part = tt_pages(w, s);
+	char *va = s->va + part.off;
+	int prot = s->prot;
+	unsigned int i;
+	int ret;
+
+	unlock(w, s);
+	must(w, "munmap", s, part.off, part.len, munmap(va, part.len));
+	for (i = 0; i < w->proc->nr_devs; i++) {
+		ret = gt_translated(&w->dev[i], va, part.len);
+		if (ret)
+			tt_fail(w, "device %u after munmap of slot %u: %d translations",
+				w->dev[i].index, (unsigned int)(s - w->slot),
+				ret);
+	}
+	if (tt_below(&w->rng, 2) && gt_touch(&w->dev[0], va, 8) != -EFAULT)
+		tt_fail(w, "device finds memory that was unmapped");
+	must(w, "mmap", s, part.off, part.len,
+	     mmap(va, part.len, prot,
+		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE |
+		  MAP_NORESERVE, -1, 0) != va);
+	memset(s->shadow + part.off, 0, part.len);
+}
+
+/* ------------------------------------------------------ the mapping changes */
+
+static void op_mprotect(struct tt_worker *w, struct tt_slot *s)
+{
+	static const int prot[] = { PROT_READ, PROT_READ, PROT_NONE, TT_RW };
+
+	tt_protect(w, s, prot[tt_below(&w->rng, 4)]);
+}
+
+/* A part only, which splits the mapping and perhaps a huge page. */
+static void op_mprotect_part(struct tt_worker *w, struct tt_slot *s)
+{
+	int prot = tt_below(&w->rng, 2) ? PROT_READ : PROT_NONE;
+	struct tt_part part = tt_pages(w, s);
+	char *va = s->va + part.off;
+	unsigned int i;
+	int ret;
+
+	must(w, "mprotect of a part", s, part.off, part.len,
+	     mprotect(va, part.len, prot));
+	for (i = 0; i < w->proc->nr_devs; i++) {
+		ret = gt_touch_write(&w->dev[i], va + part.len - 8, 8);
+		if (ret != -EFAULT && ret != -EAGAIN)
+			tt_fail(w, "write to a read-only part of slot %u: %d",
+				(unsigned int)(s - w->slot), ret);
+	}
+	if (prot == PROT_READ) {
+		tt_read_any(w, s, part.off, part.len, w->buf);
+		tt_compare(w, s, w->buf, part.off, part.len, "read-only part");
+	}
+	must(w, "mprotect of a part", s, part.off, part.len,
+	     mprotect(va, part.len, s->prot));
+}
+
+static void op_mremap(struct tt_worker *w, struct tt_slot *s)
+{
+	char *to = s->place[s->va == s->place[0]];
+
+	must(w, s->va == s->place[0] ? "mremap away" : "mremap back", s, 0,
+	     s->len, mremap(s->va, s->len, s->len,
+			    MREMAP_MAYMOVE | MREMAP_FIXED, to) != to);
+	if (gt_touch(&w->dev[0], s->va, 8) != -EFAULT)
+		tt_fail(w, "device finds memory that was moved");
+	s->va = to;
+}
+
+static void op_lock(struct tt_worker *w, struct tt_slot *s)
+{
+	if (s->locked) {
+		unlock(w, s);
+		return;
+	}
+	must(w, "mlock", s, 0, s->len, mlock(s->va, s->len));
+	s->locked = true;
+}
+
+/* Host pages move between nodes; what is on a device stays. */
+static void op_mbind(struct tt_worker *w, struct tt_slot *s)
+{
+	unsigned long mask = 1UL << tt_below(&w->rng, w->proc->nr_nodes);
+	struct tt_part part = tt_pages(w, s);
+	bool bind = tt_below(&w->rng, 2);
+
+	may(w, "mbind", s, part.off, part.len,
+	    syscall(SYS_mbind, s->va + part.off, part.len,
+		    bind ? MPOL_BIND : MPOL_DEFAULT, bind ? &mask : NULL,
+		    bind ? 64 : 0, bind ? MPOL_MF_MOVE : 0));
+}
+
+/* ------------------------------------------------------- others look at it */
+
+static void op_vm_readv(struct tt_worker *w, struct tt_slot *s)
+{
+	struct tt_part part = tt_bytes(w, s, 1);
+	struct iovec local = { w->buf, part.len };
+	struct iovec remote = { s->va + part.off, part.len };
+
+	must(w, "process_vm_readv", s, part.off, part.len,
+	     process_vm_readv(getpid(), &local, 1, &remote, 1, 0) !=
+	     (ssize_t)part.len);
+	tt_compare(w, s, w->buf, part.off, part.len, "process_vm_readv");
+}
+
+static void op_vm_writev(struct tt_worker *w, struct tt_slot *s)
+{
+	struct tt_part part = tt_bytes(w, s, 1);
+	struct iovec local = { s->shadow + part.off, part.len };
+	struct iovec remote = { s->va + part.off, part.len };
+
+	tt_renew(w, s, part.off, part.len);
+	must(w, "process_vm_writev", s, part.off, part.len,
+	     process_vm_writev(getpid(), &local, 1, &remote, 1, 0) !=
+	     (ssize_t)part.len);
+}
+
+/* By copy or by reference; a reference keeps the pages from moving. */
+static void op_pipe(struct tt_worker *w, struct tt_slot *s)
+{
+	struct tt_part part = tt_bytes(w, s, 1);
+	bool by_reference = tt_below(&w->rng, 2);
+	struct iovec iov;
+	ssize_t n, have;
+
+	if (part.len > TT_PIPE - GT_PAGE)
+		part.len = TT_PIPE - GT_PAGE;
+	iov = (struct iovec){ s->va + part.off, part.len };
+	n = by_reference ? vmsplice(w->pipe[1], &iov, 1, 0) :
+			   write(w->pipe[1], iov.iov_base, iov.iov_len);
+	must(w, by_reference ? "vmsplice" : "write to pipe", s, part.off,
+	     part.len, n != (ssize_t)part.len);
+	if (n <= 0)
+		return;
+	if (by_reference)
+		op_prefetch(w, s);
+	for (have = 0; have < n; have += part.len) {
+		part.len = read(w->pipe[0], w->buf + have, n - have);
+		if ((ssize_t)part.len <= 0)
+			break;
+	}
+	must(w, "read from pipe", s, part.off, n, have != n);
+	tt_compare(w, s, w->buf, part.off, n, by_reference ? "vmsplice" :
+		   "write to pipe");
+}
+
+/* -------------------------------------------------------------------- fork */
+
+/*
+ * The child sees what was there when it was made, whatever the parent does
+ * meanwhile; it writes, with a device of its own too, and sees only that.
+ */
+static int child_checks(struct tt_worker *w, struct tt_slot *s)
+{
+	bool attach = tt_below(&w->rng, 2);
+	unsigned int n = tt_below(&w->rng, w->proc->nr_devs);
+	struct tt_part part;
+	unsigned int i;
+
+	if (s->prot != TT_RW)
+		tt_protect(w, s, TT_RW);
+	if (!tt_compare(w, s, s->va, 0, s->len, "child"))
+		return 1;
+	for (i = 0; attach && i < w->proc->nr_devs; i++)
+		if (gt_open(&w->dev[i], (i + n) % w->proc->nr_devs))
+			return 2;
+	for (i = 0; i < 4; i++) {
+		part = tt_bytes(w, s, 1);
+		tt_renew(w, s, part.off, part.len);
+		if (attach)
+			tt_write_any(w, s, part.off, part.len);
+		else
+			memcpy(s->va + part.off, s->shadow + part.off,
+			       part.len);
+	}
+	if (attach)
+		tt_read_any(w, s, 0, s->len, w->buf);
+	else
+		memcpy(w->buf, s->va, s->len);
+	return !tt_compare(w, s, w->buf, 0, s->len, "child that has written");
+}
+
+void tt_reap(struct tt_worker *w)
+{
+	pid_t pid = w->child;
+	int status;
+
+	if (!pid)
+		return;
+	w->child = 0;
+	if (waitpid(pid, &status, 0) != pid)
+		tt_fail(w, "waitpid: %s", strerror(errno));
+	else if (status)
+		tt_fail(w, "child ended with status 0x%x", status);
+}
+
+static void op_fork(struct tt_worker *w, struct tt_slot *s)
+{
+	pid_t pid;
+
+	tt_reap(w);
+	pid = fork();
+	if (!pid)
+		_exit(child_checks(w, s));
+	tt_note(w, "fork", s, 0, s->len, pid);
+	if (pid < 0) {
+		tt_fail(w, "fork: %s", strerror(errno));
+		return;
+	}
+	gt_add(&w->proc->board->children, 1);
+	w->child = pid;
+}
+
+/* Without the device's file the data is still there, and comes home. */
+static void op_reopen(struct tt_worker *w, struct tt_slot *s)
+{
+	struct gt_dev *dev = &w->dev[tt_below(&w->rng, w->proc->nr_devs)];
+	struct tt_part part = tt_bytes(w, s, 1);
+	unsigned int index = dev->index;
+	int ret;
+
+	gt_close(dev);
+	tt_compare(w, s, s->va + part.off, part.off, part.len,
+		   "after closing a device");
+	ret = gt_open(dev, index);
+	tt_note(w, "reopen", s, part.off, part.len, ret);
+	if (ret)
+		tt_fail(w, "open of device %u: %s", index, strerror(-ret));
+}
+
+struct tt_op tt_mm_ops[] = {
+	{ "prefetch", op_prefetch, 14, PROT_NONE, false, false },
+	{ "prefetch anything", op_prefetch_wide, 4, PROT_NONE, false, false },
+	{ "madvise", op_madvise, 10, TT_RW, true, false },
+	{ "madvise anything", op_madvise_wide, 5, PROT_NONE, false, false },
+	{ "KSM", op_ksm, 2, TT_RW, true, false },
+	{ "THP mode", op_thp_mode, 1, PROT_NONE, false, false },
+	{ "discard", op_discard, 5, PROT_NONE, true, false },
+	{ "MADV_FREE", op_free, 4, TT_RW, true, false },
+	{ "munmap", op_munmap, 5, TT_RW, true, false },
+	{ "mprotect", op_mprotect, 6, PROT_NONE, true, false },
+	{ "mprotect of a part", op_mprotect_part, 4, TT_RW, true, false },
+	{ "mremap", op_mremap, 5, PROT_NONE, true, false },
+	{ "mlock", op_lock, 3, TT_RW, true, false },
+	{ "mbind", op_mbind, 3, PROT_NONE, true, false },
+	{ "process_vm_readv", op_vm_readv, 4, PROT_READ, false, false },
+	{ "process_vm_writev", op_vm_writev, 3, TT_RW, false, false },
+	{ "pipe", op_pipe, 4, PROT_READ, false, false },
+	{ "fork", op_fork, 4, PROT_READ, false, false },
+	{ "reopen", op_reopen, 2, PROT_READ, false, false },
+};
+
+const unsigned int tt_nr_mm_ops = ARRAY_SIZE(tt_mm_ops);
