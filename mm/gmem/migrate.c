@@ -371,7 +371,8 @@ int gm_migrate_to_device(struct gm_context *ctx, struct vm_area_struct *vma,
 	unsigned long moved;
 
 	mmap_assert_locked(vma->vm_mm);
-	if (vma->vm_flags & VM_SHARED)
+	/* In memory that is mergeable a page can become KSM's at any moment. */
+	if (vma->vm_flags & (VM_SHARED | VM_MERGEABLE))
 		return 0;
 	if (!mig.hnode || READ_ONCE(mig.hnode->closing))
 		return 0;

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Large folios that PTEs map, in part or in whole: broken up before a migration.
+ * What migrate_vma_setup() must not meet in a page table (7.2).
  *
- * migrate_vma_setup() breaks up those that it meets, but not well (7.2): it takes
- * its reference after it has let go of the page table, and when the folio is the
- * one that faults, it goes on as if the first page were locked. So none is left
- * for it to meet.
+ * Large folios that PTEs map, in part or in whole: it breaks them up, but takes its
+ * reference after it has let go of the page table, and when the folio is the one
+ * that faults, it goes on as if the first page were locked. So they are broken up
+ * before.
+ *
+ * Pages that KSM shares: it unmaps them, and may not find the way back, since the
+ * reverse mapping of such a page is incomplete at times. They stay where they are,
+ * and all around them.
  */
 #include <linux/hugetlb.h>
 #include <linux/leafops.h>
@@ -16,8 +20,16 @@
 #include "../internal.h"
 #include "internal.h"
 
-/* The large folio that an entry maps, on a device or on the host, or NULL. */
-static struct folio *gm_pte_large_folio(pte_t pte, bool device)
+/* Not folio_test_ksm(): of a tail page this tells nothing, and does no harm. */
+static bool gm_page_is_ksm(const struct page *page)
+{
+	unsigned long mapping = (unsigned long)READ_ONCE(page->mapping);
+
+	return (mapping & FOLIO_MAPPING_FLAGS) == FOLIO_MAPPING_KSM;
+}
+
+/* The folio to break up or to avoid that an entry maps, or NULL. */
+static struct folio *gm_pte_obstacle(pte_t pte, bool device)
 {
 	struct page *page;
 
@@ -32,18 +44,20 @@ static struct folio *gm_pte_large_folio(pte_t pte, bool device)
 			return NULL;
 		page = softleaf_to_page(entry);
 	}
-	return PageCompound(page) ? page_folio(page) : NULL;
+	if (likely(!PageCompound(page) && !gm_page_is_ksm(page)))
+		return NULL;
+	return page_folio(page);
 }
 
 /*
- * Finds the first large folio that a PTE maps in the range, within one block.
+ * Finds the first obstacle that a PTE maps in the range, within one block.
  *
  * @device: on a device, else on the host
  * @at: set to the address
  *
  * Return: the folio, referenced, or NULL.
  */
-static struct folio *gm_find_large(struct vm_area_struct *vma,
+static struct folio *gm_find_obstacle(struct vm_area_struct *vma,
 				   unsigned long start, unsigned long end,
 				   bool device, unsigned long *at)
 {
@@ -63,7 +77,7 @@ static struct folio *gm_find_large(struct vm_area_struct *vma,
 	if (!pte)
 		return NULL;
 	for (p = pte; start < end; start += PAGE_SIZE, p++) {
-		folio = gm_pte_large_folio(ptep_get(p), device);
+		folio = gm_pte_obstacle(ptep_get(p), device);
 		if (folio && folio_try_get(folio))
 			break;
 		folio = NULL;
@@ -77,7 +91,8 @@ static int gm_split_folio(struct folio *folio)
 {
 	int ret;
 
-	if (!folio_test_anon(folio) && !folio_is_device_private(folio))
+	if (folio_test_ksm(folio) ||
+	    (!folio_test_anon(folio) && !folio_is_device_private(folio)))
 		return -EINVAL;
 	if (folio_lock_killable(folio))
 		return -EINTR;
@@ -87,14 +102,15 @@ static int gm_split_folio(struct folio *folio)
 }
 
 /**
- * gm_split_range() - leave no large folio to PTEs in a range
+ * gm_split_range() - make a range fit for migrate_vma_setup()
  * @vma: holds the range
  * @start: first address
  * @end: end; within the GM_BLOCK_SIZE block of @start
- * @device: none that is on a device; else none that is on the host
+ * @device: what is on a device will move; else what is on the host
  *
  * Context: the mmap_lock is held. May sleep and allocate.
- * Return: true if there is none now; false if one belongs to a file or is in use.
+ * Return: true if it is now; false if a large folio belongs to a file or is in use,
+ * or a page belongs to KSM.
  */
 bool gm_split_range(struct vm_area_struct *vma, unsigned long start,
 		    unsigned long end, bool device)
@@ -105,7 +121,7 @@ bool gm_split_range(struct vm_area_struct *vma, unsigned long start,
 
 	mmap_assert_locked(vma->vm_mm);
 	while (!ret) {
-		folio = gm_find_large(vma, start, end, device, &start);
+		folio = gm_find_obstacle(vma, start, end, device, &start);
 		if (!folio)
 			break;
 		ret = gm_split_folio(folio);
@@ -135,7 +151,7 @@ void gm_split_around(struct vm_area_struct *vma, unsigned long va,
 	unsigned long from = *start, at;
 	struct folio *folio;
 
-	while ((folio = gm_find_large(vma, from, *end, true, &at))) {
+	while ((folio = gm_find_obstacle(vma, from, *end, true, &at))) {
 		folio_put(folio);
 		from = at + PAGE_SIZE;
 		if (at < va)
