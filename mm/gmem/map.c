@@ -331,11 +331,11 @@ static int gm_map_pfns(struct gm_mapper *map)
 			ret = gm_map_segment(map, hmm_pfn, va, &seg);
 			if (ret && va == (req->va & PAGE_MASK))
 				return ret;
+			if (!ret && seg.pgsize == PAGE_SIZE)
+				seg.size = gm_map_run(map, i, &seg) * PAGE_SIZE;
 			if (gm_map_is_written(map, va, seg.size) &&
 			    !(seg.prot & GM_PROT_WRITE))
 				return -ENOENT;
-			if (!ret && seg.pgsize == PAGE_SIZE)
-				seg.size = gm_map_run(map, i, &seg) * PAGE_SIZE;
 			if (!ret)
 				ret = gm_map_add(map, &seg);
 			if (ret && ret != -EREMOTE && ret != -EOPNOTSUPP)
