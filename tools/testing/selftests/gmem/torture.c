@@ -5,7 +5,7 @@
  *
  *	torture [--ops N] [--seed S] [--seeds K] [--procs P] [--threads T]
  *		[--minutes M] [--patience SECONDS]
- *		[--without OPERATION]... [--ksm]
+ *		[--without OPERATION]...
  *
  * Each seed is one test of N operations, all threads together. The same seed
  * makes the same operations; what the threads do to each other is up to the
@@ -40,7 +40,6 @@ static struct {
 	unsigned long procs;
 	unsigned long threads;
 	unsigned long minutes;
-	bool ksm;
 	unsigned long patience;	/* seconds without an operation: it hangs */
 } opt = {
 	.ops = 2000,
@@ -535,7 +534,6 @@ static void options(int argc, char **argv)
 		{ "threads", required_argument, NULL, 't' },
 		{ "minutes", required_argument, NULL, 'm' },
 		{ "patience", required_argument, NULL, 'h' },
-		{ "ksm", no_argument, NULL, 'K' },
 		{ "without", required_argument, NULL, 'w' },
 		{ }
 	};
@@ -564,9 +562,6 @@ static void options(int argc, char **argv)
 		case 'h':
 			opt.patience = parse(optarg, 1000000);
 			break;
-		case 'K':
-			opt.ksm = true;
-			break;
 		case 'w':
 			if (!tt_without(optarg))
 				ksft_exit_fail_msg("no such operation: %s\n",
@@ -587,9 +582,6 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
 	options(argc, argv);
-	/* Migration entries of pages that KSM is about to share can get lost. */
-	if (!opt.ksm)
-		tt_without("KSM");
 	if (!gt_dev_count() || gt_set_engine("cpu"))
 		ksft_exit_fail_msg("no /dev/gmem-mock0: is gmem_mock loaded?\n");
 	if (swap_on())
