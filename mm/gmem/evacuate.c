@@ -53,7 +53,7 @@ struct gm_evacuation {
  */
 static unsigned long gm_evac_add(struct gm_evacuation *evac, unsigned long pfn)
 {
-	struct anon_vma *anon_vma;
+	struct anon_vma *anon_vma = NULL;
 	unsigned long i, nr;
 	struct folio *folio;
 
@@ -61,7 +61,11 @@ static unsigned long gm_evac_add(struct gm_evacuation *evac, unsigned long pfn)
 	if (!folio)
 		return 1;
 	nr = folio_nr_pages(folio);
-	anon_vma = folio_get_anon_vma(folio);
+	/* Who has it locked may be moving it. */
+	if (folio_trylock(folio)) {
+		anon_vma = folio_get_anon_vma(folio);
+		folio_unlock(folio);
+	}
 	folio_put(folio);
 	if (!anon_vma)
 		return nr;
