@@ -51,12 +51,16 @@ static bool gm_is_whole_block(unsigned long start, unsigned long end)
 /*
  * Core mm would refuse a page of a file, but only after it is copied. A page that
  * KSM shares it would move, and ksmd would compare it through an address that
- * device memory does not have.
+ * device memory does not have. It is locked now, and stays what it is.
  */
-static bool gm_is_movable(const struct folio *folio)
+static bool gm_is_movable(unsigned long src)
 {
-	unsigned long mapping = (unsigned long)READ_ONCE(folio->mapping);
+	struct page *page = migrate_pfn_to_page(src);
+	unsigned long mapping;
 
+	if (src & MIGRATE_PFN_COMPOUND)
+		page = &page_folio(page)->page;
+	mapping = (unsigned long)READ_ONCE(page->mapping);
 	return (mapping & FOLIO_MAPPING_FLAGS) == FOLIO_MAPPING_ANON;
 }
 
@@ -69,7 +73,7 @@ static bool gm_wanted(const struct gm_migration *mig, unsigned long i)
 	if (!(src & MIGRATE_PFN_MIGRATE))
 		return false;
 	if (src & MIGRATE_PFN_VALID)
-		return gm_is_movable(page_folio(migrate_pfn_to_page(src)));
+		return gm_is_movable(src);
 	return ALIGN_DOWN(va, GM_POPULATE_SIZE) ==
 	       ALIGN_DOWN(mig->fault_va, GM_POPULATE_SIZE);
 }
