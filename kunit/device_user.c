@@ -105,7 +105,7 @@ void fake_expect_device(struct kunit *test, struct gm_context *ctx,
 /* The CPU reads a byte. Return: 0 or -EFAULT, for what would be a signal. */
 int fake_touch(unsigned long va)
 {
-	u8 byte;
+	u8 __maybe_unused byte;
 
 	return get_user(byte, (u8 __user *)va);
 }

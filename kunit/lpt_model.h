@@ -131,8 +131,8 @@ static inline struct gm_lpt_change lpt_model_change(struct lpt_model *m)
 		chg.map_clear = lpt_model_ctxs(m);
 		chg.map_set = lpt_model_ctxs(m);
 		chg.flags_clear = lpt_model_u32(m) & GM_LPT_FLAGS_MASK;
-		chg.flags_set = lpt_model_u32(m) & lpt_model_u32(m) &
-				GM_LPT_FLAGS_MASK;
+		chg.flags_set = lpt_model_u32(m) & GM_LPT_FLAGS_MASK;
+		chg.flags_set &= lpt_model_u32(m);
 		chg.set_res = lpt_model_below(m, 2);
 		chg.res = res[lpt_model_below(m, 4)];
 	}

@@ -58,8 +58,8 @@ static struct folio *gm_pte_obstacle(pte_t pte, bool device)
  * Return: the folio, referenced, or NULL.
  */
 static struct folio *gm_find_obstacle(struct vm_area_struct *vma,
-				   unsigned long start, unsigned long end,
-				   bool device, unsigned long *at)
+				      unsigned long start, unsigned long end,
+				      bool device, unsigned long *at)
 {
 	struct folio *folio = NULL;
 	pte_t *pte, *p;

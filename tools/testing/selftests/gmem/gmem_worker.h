@@ -119,7 +119,7 @@ static inline ssize_t bad_block(const char *buf)
 }
 
 static inline int start_worker(struct worker *w, struct gt_dev *dev,
-			struct board *board, bool huge, bool writes)
+			       struct board *board, bool huge, bool writes)
 {
 	*w = (struct worker){
 		.dev = dev,
