@@ -343,6 +343,24 @@ static long gmock_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 	return op->execute(&ucmd);
 }
 
+/*
+ * The address space first: that waits for the mmap_lock, which a program can hold
+ * up.
+ */
+static int gmock_attach(struct gmock_file *gf)
+{
+	struct gm_as *as = gm_as_get_mm(gf->mm);
+	int ret = -ENODEV;
+
+	if (IS_ERR(as))
+		return PTR_ERR(as);
+	scoped_guard(rwsem_read, &gf->dev->registration)
+		if (gf->dev->alive)
+			ret = gmock_glue_attach(gf, as);
+	gm_as_put(as);
+	return ret;
+}
+
 static int gmock_open(struct inode *inode, struct file *filp)
 {
 	struct gmock_dev *gd = container_of(inode->i_cdev, struct gmock_dev,
@@ -351,9 +369,6 @@ static int gmock_open(struct inode *inode, struct file *filp)
 
 	if (!current->mm)
 		return -ESRCH;
-	guard(rwsem_read)(&gd->registration);
-	if (!gd->alive)
-		return -ENODEV;
 
 	struct gmock_file *gf __free(kfree) = kzalloc_obj(*gf,
 							  GFP_KERNEL_ACCOUNT);
@@ -361,7 +376,7 @@ static int gmock_open(struct inode *inode, struct file *filp)
 		return -ENOMEM;
 	gf->dev = gd;
 	gf->mm = current->mm;
-	ret = gmock_glue_attach(gf);
+	ret = gmock_attach(gf);
 	if (ret)
 		return ret;
 

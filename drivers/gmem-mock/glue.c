@@ -75,21 +75,15 @@ void gmock_glue_stop(struct gmock_dev *gd)
 }
 
 /**
- * gmock_glue_attach() - attach the device to the caller's address space
+ * gmock_glue_attach() - attach the device to an address space
  * @gf: file that is being opened
- *
- * The context keeps the address space; the reference to look it up is dropped.
+ * @as: address space; the context keeps it
  *
  * Return: 0 or a negative errno.
  */
-int gmock_glue_attach(struct gmock_file *gf)
+int gmock_glue_attach(struct gmock_file *gf, struct gm_as *as)
 {
-	struct gm_as *as = gm_as_get_mm(gf->mm);
-
-	if (IS_ERR(as))
-		return PTR_ERR(as);
 	gf->ctx = gm_as_attach(as, gf->dev->gm, GM_ATTACH_EXCLUSIVE, NULL);
-	gm_as_put(as);
 	if (IS_ERR(gf->ctx))
 		return PTR_ERR(gf->ctx);
 	gf->mmu = gm_context_priv(gf->ctx);

@@ -258,7 +258,7 @@ extern struct fault_attr gmock_fail_map;
 int gmock_glue_start(struct gmock_dev *gd);
 void gmock_glue_lost(struct gmock_dev *gd);
 void gmock_glue_stop(struct gmock_dev *gd);
-int gmock_glue_attach(struct gmock_file *gf);
+int gmock_glue_attach(struct gmock_file *gf, struct gm_as *as);
 void gmock_glue_detach(struct gmock_file *gf);
 int gmock_glue_fault(struct gmock_file *gf, unsigned long va, u32 access,
 		     bool inplace);

@@ -9,7 +9,9 @@
  * When the CPU itself would fault on the page, the CPU's fault is taken first, on
  * the device's behalf. It may have to wait for a file system or for a program that
  * handles it (userfaultfd), and so for ever: neither a lock nor the context is held
- * meanwhile, and the device can go away.
+ * meanwhile, and the device can go away. What is left is the mmap_lock, which
+ * everything waits for that has to do with the address space: a program that holds
+ * it up can be killed.
  *
  * One fault at a time works on a block of GM_BLOCK_SIZE of an address space, so
  * that threads of a device that touch the same memory do not undo each other's
@@ -391,7 +393,8 @@ static int gm_fault_one(struct gm_context *ctx, struct gm_fault *fault)
  * * -EFAULT: no mapping there, or not with this access
  * * -EIO: the data at this address was lost
  * * -EAGAIN: the range kept changing; try again later
- * * -EINTR: a signal is pending
+ * * -EINTR: a signal is pending, or other work that a task does on its way out of
+ *   the kernel
  * * -ENODEV: the device or the context is going away
  * * -ESRCH: the process is gone
  * * -EOPNOTSUPP: the data cannot move and the device cannot reach it in place

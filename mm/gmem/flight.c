@@ -5,7 +5,8 @@
  * A fault watches its range with an interval notifier of its own, from before it
  * moves anything until its translations are installed. The notifier removes what
  * the fault may just have installed, whatever the record says: see invalidate.c.
- * The fault's own migrations are not news to it.
+ * The fault's own migrations are not news to it, as long as it has installed
+ * nothing: then there is nothing to remove.
  */
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
@@ -17,7 +18,8 @@ static bool gm_flight_is_own(const struct gm_flight *flight,
 			     const struct mmu_notifier_range *range)
 {
 	return range->event == MMU_NOTIFY_MIGRATE &&
-	       range->owner == gm_pgmap_owner() && flight->task == current;
+	       range->owner == gm_pgmap_owner() && flight->task == current &&
+	       !flight->installed;
 }
 
 static bool gm_flight_invalidate(struct mmu_interval_notifier *notifier,
@@ -68,6 +70,7 @@ int gm_flight_begin(struct gm_flight *flight, struct gm_context *ctx,
 	flight->start = start;
 	flight->end = end;
 	flight->task = current;
+	flight->installed = false;
 	return mmu_interval_notifier_insert(&flight->notifier, ctx->as->mm,
 					    start, end - start, &gm_flight_ops);
 }

@@ -352,7 +352,8 @@ int gm_migrate_home(struct vm_area_struct *vma, unsigned long start,
  * @ctx:	whose translations are about to be installed
  * @start:	first address
  * @end:	end, exclusive
- * @task:	the one that faults
+ * @task:	the one that faults, and who alone reads and writes the rest
+ * @installed:	translations were installed
  * @seq:	sequence number of the last gm_flight_sample()
  * @overshoot:	gm_as.overshoot at that time
  */
@@ -362,6 +363,7 @@ struct gm_flight {
 	unsigned long start;
 	unsigned long end;
 	struct task_struct *task;
+	bool installed;
 	unsigned long seq;
 	unsigned long overshoot;
 };

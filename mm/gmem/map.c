@@ -142,6 +142,7 @@ static int gm_map_install(struct gm_mapper *map, struct list_head *dma)
 	if (!gm_flight_holds(&req->flight))
 		return -EAGAIN;
 	gm_map_mark_dirty(segs, map->nr);
+	req->flight.installed = true;
 	ret = ctx->dev->mmu->peer_map(ctx, segs, map->nr, &done);
 	/* Even what failed: too many records do no harm. */
 	gm_dma_commit(ctx, dma);

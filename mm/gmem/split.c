@@ -11,6 +11,7 @@
  * reverse mapping of such a page is incomplete at times. They stay where they are,
  * and all around them.
  */
+#include <linux/fs.h>
 #include <linux/hugetlb.h>
 #include <linux/leafops.h>
 #include <linux/mm.h>
@@ -67,7 +68,8 @@ static struct folio *gm_find_obstacle(struct vm_area_struct *vma,
 	pmd_t *pmd;
 
 	/* Nothing of it ever moves, and its tables are not what they seem. */
-	if (is_vm_hugetlb_page(vma))
+	if (is_vm_hugetlb_page(vma) || vma_is_dax(vma) ||
+	    (vma->vm_flags & VM_SPECIAL))
 		return NULL;
 	pmd = mm_find_pmd(vma->vm_mm, start);
 	if (!pmd)
