@@ -357,7 +357,7 @@ static ssize_t run_access(struct gmock_run *run, size_t n)
 		if (tries)
 			atomic64_inc(&run->gf->fault_retries);
 		ret = run_fault(run, missing);
-		if (ret && ret != -EAGAIN && ret != -EBUSY)
+		if (ret && ret != -EAGAIN)
 			return ret;
 		ret = run_interrupted(run);
 		if (ret)

@@ -390,7 +390,8 @@ static int gm_fault_one(struct gm_context *ctx, struct gm_fault *fault)
  * that gm_as_detach() or gm_dev_destroy() is called under.
  * Return: 0, or a negative errno, also in gm_fault.ret:
  *
- * * -EFAULT: no mapping there, or not with this access
+ * * -EFAULT: no mapping there, not with this access, or nothing to map (behind
+ *   the end of a file, an error on disk)
  * * -EIO: the data at this address was lost
  * * -EAGAIN: the range kept changing; try again later
  * * -EINTR: a signal is pending, or other work that a task does on its way out of

@@ -241,7 +241,7 @@ static int sample_rw_page(struct gm_context *ctx, unsigned long va, void *buf,
 		if (ret != -ENOENT)
 			return ret;
 		ret = gm_dev_fault(ctx, &fault);
-		if (ret && ret != -EAGAIN && ret != -EBUSY)
+		if (ret && ret != -EAGAIN)
 			return ret;
 		if (signal_pending(current))
 			return -EINTR;
