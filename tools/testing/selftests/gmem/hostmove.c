@@ -301,39 +301,6 @@ static __u64 page_entry(const void *va)
 
 #define PFN(entry)	((entry) & ((1ULL << 55) - 1))
 
-/* The block that holds the memory is taken away, if it can be. */
-GT_TEST(memory_offline)
-{
-	struct gt_dev *dev = &self->dev[0];
-	char *buf = make(_metadata, dev, variant, 1);
-	char path[128], text[64] = "";
-	unsigned long size;
-	__u64 entry;
-	int ret;
-
-	if (!variant->inplace)
-		ASSERT_EQ(gt_pattern_word(1, 0), *(__u64 *)buf);
-	entry = page_entry(buf);
-	ASSERT_TRUE(entry >> 63);
-	ASSERT_EQ(0, gt_read_file("/sys/devices/system/memory/block_size_bytes",
-				  text, sizeof(text)));
-	size = strtoul(text, NULL, 16);
-	snprintf(path, sizeof(path), "/sys/devices/system/memory/memory%llu/state",
-		 PFN(entry) * GT_PAGE / size);
-	ret = gt_write_file(path, "offline");
-	/* It cannot be where there are holes, or the kernel's own pages. */
-	EXPECT_TRUE(ret >= 0 || ret == -EBUSY || ret == -EINVAL)
-		TH_LOG("%s: %d", path, ret);
-	EXPECT_EQ(0, gt_dev_pattern(dev, buf, LEN, 1));
-	EXPECT_EQ(-1, gt_pattern_bad(buf, LEN, 1));
-	if (ret >= 0) {
-		EXPECT_NE(PFN(entry), PFN(page_entry(buf)));
-		EXPECT_LE(0, gt_write_file(path, "online"));
-	}
-	exercise(_metadata, self, buf, LEN, 10);
-	gt_free(buf, LEN);
-}
-
 /* The kernel tells whose data it was; an endless row of it ends the test. */
 static int nr_sigbus;
 
