@@ -58,18 +58,6 @@ struct gm_hnode *gm_hnode_of_page(const struct page *page)
 }
 
 /**
- * gm_hnode_dpa() - device physical address of a frame
- * @hnode: the hnode
- * @pfn: page frame number within it
- *
- * Return: the address.
- */
-u64 gm_hnode_dpa(const struct gm_hnode *hnode, unsigned long pfn)
-{
-	return hnode->dpa + ((u64)(pfn - hnode->base_pfn) << PAGE_SHIFT);
-}
-
-/**
  * gm_hnode_res() - how the logical page table calls an hnode
  * @hnode: the hnode
  *

@@ -147,6 +147,18 @@ struct gm_hnode {
 };
 
 /**
+ * gm_hnode_dpa() - device physical address of a frame
+ * @hnode: the hnode
+ * @pfn: page frame number within it
+ *
+ * Return: the address.
+ */
+static inline u64 gm_hnode_dpa(const struct gm_hnode *hnode, unsigned long pfn)
+{
+	return hnode->dpa + ((u64)(pfn - hnode->base_pfn) << PAGE_SHIFT);
+}
+
+/**
  * struct gm_as - a virtual address space shared with devices
  * @mm:		the process's; kept as memory by the notifier
  * @start:	first address covered
@@ -257,7 +269,6 @@ extern struct srcu_struct gm_hnode_srcu;
 extern const struct dev_pagemap_ops gm_pagemap_ops;
 void *gm_pgmap_owner(void);
 struct gm_hnode *gm_hnode_of_page(const struct page *page);
-u64 gm_hnode_dpa(const struct gm_hnode *hnode, unsigned long pfn);
 struct gm_dev *gm_hnode_dev(int hnid);
 typedef int (*gm_hnode_fn)(struct gm_hnode *hnode, void *arg);
 void gm_hnode_visit_all(gm_hnode_fn fn, void *arg);

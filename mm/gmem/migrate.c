@@ -33,6 +33,7 @@
  * @hnode:	destination
  * @ctx:	on whose behalf
  * @fault_va:	address that is wanted, for the decision what to populate
+ * @all_anon:	no page in the range is of a file or KSM's
  * @scratch:	working memory
  */
 struct gm_migration {
@@ -40,6 +41,7 @@ struct gm_migration {
 	struct gm_hnode *hnode;
 	struct gm_context *ctx;
 	unsigned long fault_va;
+	bool all_anon;
 	struct gm_scratch *scratch;
 };
 
@@ -64,18 +66,25 @@ static bool gm_is_movable(unsigned long src)
 	return (mapping & FOLIO_MAPPING_FLAGS) == FOLIO_MAPPING_ANON;
 }
 
+/* Whether memory that was never touched is to be populated at entry @i. */
+static bool gm_hole_wanted(const struct gm_migration *mig, unsigned long i)
+{
+	unsigned long va = mig->args.start + i * PAGE_SIZE;
+
+	return ALIGN_DOWN(va, GM_POPULATE_SIZE) ==
+	       ALIGN_DOWN(mig->fault_va, GM_POPULATE_SIZE);
+}
+
 /* Whether page @i is to move: it can, and if it is a hole, it is wanted. */
-static bool gm_wanted(const struct gm_migration *mig, unsigned long i)
+static inline bool gm_wanted(const struct gm_migration *mig, unsigned long i)
 {
 	unsigned long src = mig->args.src[i];
-	unsigned long va = mig->args.start + i * PAGE_SIZE;
 
 	if (!(src & MIGRATE_PFN_MIGRATE))
 		return false;
 	if (src & MIGRATE_PFN_VALID)
-		return gm_is_movable(src);
-	return ALIGN_DOWN(va, GM_POPULATE_SIZE) ==
-	       ALIGN_DOWN(mig->fault_va, GM_POPULATE_SIZE);
+		return mig->all_anon || gm_is_movable(src);
+	return gm_hole_wanted(mig, i);
 }
 
 /*
@@ -134,17 +143,18 @@ static bool gm_frames_for_split(struct gm_migration *mig)
 static bool gm_frames_for_pages(struct gm_migration *mig)
 {
 	unsigned long *pfns = mig->scratch->pfns, *dst = mig->args.dst;
-	unsigned long i, got, want = 0, at = 0;
+	unsigned long i, npages = mig->args.npages;
+	unsigned long got, want = 0, at = 0;
 
 	/* Wanted pages are marked by what they cannot have yet. */
-	for (i = 0; i < mig->args.npages; i++) {
+	for (i = 0; i < npages; i++) {
 		dst[i] = gm_wanted(mig, i) ? MIGRATE_PFN_VALID : 0;
 		want += !!dst[i];
 	}
 	if (!want)
 		return false;
 	got = gm_frames_alloc_pages(mig->hnode, pfns, want);
-	for (i = 0; i < mig->args.npages; i++) {
+	for (i = 0; i < npages; i++) {
 		if (!dst[i])
 			continue;
 		if (at == got) {
@@ -221,20 +231,22 @@ static unsigned long gm_source_pfn(const struct gm_migration *mig,
 /* Copies what there is, and clears what was a hole. */
 static int gm_migration_copy(struct gm_migration *mig)
 {
-	unsigned long i, nr;
+	unsigned long i, nr, npages = mig->args.npages;
+	const unsigned long *dst = mig->args.dst;
 	struct gm_copy copy;
 
 	gm_copy_init(&copy, mig->hnode, mig->scratch->ext);
-	for (i = 0; i < mig->args.npages; i += nr) {
-		unsigned long dst = mig->args.dst[i];
+	for (i = 0; i < npages; i += nr) {
 		unsigned long pfn;
 
-		nr = gm_entry_pages(dst);
-		if (!(dst & MIGRATE_PFN_VALID))
+		nr = 1;
+		if (!(dst[i] & MIGRATE_PFN_VALID))
 			continue;
+		nr = gm_entry_pages(dst[i]);
 		pfn = gm_source_pfn(mig, i);
 		gm_copy_add(&copy, pfn ? GM_COPY_TO_DEVICE : GM_COPY_ZERO,
-			    gm_hnode_dpa(mig->hnode, dst >> MIGRATE_PFN_SHIFT),
+			    gm_hnode_dpa(mig->hnode,
+					 dst[i] >> MIGRATE_PFN_SHIFT),
 			    PFN_PHYS(pfn), nr * PAGE_SIZE);
 	}
 	return gm_copy_finish(&copy);
@@ -300,13 +312,15 @@ static unsigned long gm_moved_pfn(const struct gm_migration *mig,
 static unsigned long gm_migration_result(struct gm_migration *mig)
 {
 	const unsigned long *src = mig->args.src, *dst = mig->args.dst;
-	unsigned long i, nr, moved = 0, refused = 0;
+	unsigned long i, nr, npages = mig->args.npages;
 	unsigned long *pfns = mig->scratch->pfns;
+	unsigned long moved = 0, refused = 0;
 
-	for (i = 0; i < mig->args.npages; i += nr) {
-		nr = gm_entry_pages(dst[i]);
+	for (i = 0; i < npages; i += nr) {
+		nr = 1;
 		if (!(dst[i] & MIGRATE_PFN_VALID))
 			continue;
+		nr = gm_entry_pages(dst[i]);
 		if (src[i] & MIGRATE_PFN_MIGRATE) {
 			pfns[i] = gm_moved_pfn(mig, src[i], dst[i]);
 			moved += nr;
@@ -370,6 +384,8 @@ int gm_migrate_to_device(struct gm_context *ctx, struct vm_area_struct *vma,
 		.hnode = smp_load_acquire(&ctx->dev->hnode),
 		.ctx = ctx,
 		.fault_va = fault_va,
+		/* KSM has no pages outside of mergeable memory: see below. */
+		.all_anon = vma_is_anonymous(vma),
 		.scratch = scratch,
 	};
 	unsigned long moved;

@@ -30,7 +30,7 @@ static bool gm_page_is_ksm(const struct page *page)
 }
 
 /* The folio to break up or to avoid that an entry maps, or NULL. */
-static struct folio *gm_pte_obstacle(pte_t pte, bool device)
+static __always_inline struct folio *gm_pte_obstacle(pte_t pte, bool device)
 {
 	struct page *page;
 
@@ -50,6 +50,23 @@ static struct folio *gm_pte_obstacle(pte_t pte, bool device)
 	return page_folio(page);
 }
 
+/* The first obstacle from @p on, referenced; @at is where it is. */
+static __always_inline struct folio *
+gm_scan_ptes(pte_t *p, unsigned long *at, unsigned long end, bool device)
+{
+	unsigned long va;
+	struct folio *folio;
+
+	for (va = *at; va < end; va += PAGE_SIZE, p++) {
+		folio = gm_pte_obstacle(ptep_get(p), device);
+		if (unlikely(folio) && folio_try_get(folio)) {
+			*at = va;
+			return folio;
+		}
+	}
+	return NULL;
+}
+
 /*
  * Finds the first obstacle that a PTE maps in the range, within one block.
  *
@@ -62,8 +79,8 @@ static struct folio *gm_find_obstacle(struct vm_area_struct *vma,
 				      unsigned long start, unsigned long end,
 				      bool device, unsigned long *at)
 {
-	struct folio *folio = NULL;
-	pte_t *pte, *p;
+	struct folio *folio;
+	pte_t *pte;
 	spinlock_t *ptl; /* of the page table */
 	pmd_t *pmd;
 
@@ -78,14 +95,11 @@ static struct folio *gm_find_obstacle(struct vm_area_struct *vma,
 	/* One entry for all is met with a reference; so is a hole. */
 	if (!pte)
 		return NULL;
-	for (p = pte; start < end; start += PAGE_SIZE, p++) {
-		folio = gm_pte_obstacle(ptep_get(p), device);
-		if (folio && folio_try_get(folio))
-			break;
-		folio = NULL;
-	}
-	pte_unmap_unlock(pte, ptl);
 	*at = start;
+	/* One loop each: there are 512 entries, and mostly no obstacle. */
+	folio = device ? gm_scan_ptes(pte, at, end, true) :
+			 gm_scan_ptes(pte, at, end, false);
+	pte_unmap_unlock(pte, ptl);
 	return folio;
 }
 
