@@ -12,6 +12,7 @@
  * page is tried alone; when that fails the access gets SIGBUS and the data stays
  * where it is: it is never replaced by something else.
  */
+#include <linux/mempolicy.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -21,6 +22,10 @@
 
 /* Pages brought home by a fault on one of them. On the stack, twice. */
 #define GM_FAULT_AROUND		16
+/* Pages that are allocated at once. On the stack, too. */
+#define GM_HOME_BULK		GM_FAULT_AROUND
+
+#define GM_HOME_GFP		(GFP_HIGHUSER_MOVABLE | __GFP_NOWARN)
 
 /**
  * struct gm_home - state of one migration to the host
@@ -74,25 +79,71 @@ static bool gm_home_alloc_huge(struct gm_home *home)
 	return true;
 }
 
+static void gm_home_take(struct gm_home *home, unsigned long i,
+			 struct folio *folio)
+{
+	folio_lock(folio);
+	home->args.dst[i] = migrate_pfn(folio_pfn(folio));
+}
+
 static void gm_home_alloc_page(struct gm_home *home, unsigned long i)
 {
 	unsigned long va = home->args.start + i * PAGE_SIZE;
 	struct folio *folio;
 
-	folio = vma_alloc_folio(GFP_HIGHUSER_MOVABLE | __GFP_NOWARN, 0,
-				home->args.vma, va);
-	if (!folio) {
+	folio = vma_alloc_folio(GM_HOME_GFP, 0, home->args.vma, va);
+	if (folio)
+		gm_home_take(home, i, folio);
+	else
 		home->nomem = true;
-		return;
+}
+
+/*
+ * What can be allocated at once: where the task's policy decides, not the VMA's.
+ * The allocator hands out first what was freed last, so that pages which left
+ * together come back in the opposite order: turned round, they are contiguous
+ * again for the device.
+ */
+static unsigned long gm_home_alloc_some(struct gm_home *home,
+					const unsigned long *index,
+					unsigned long nr)
+{
+	struct vm_area_struct *vma = home->args.vma;
+	struct page *pages[GM_HOME_BULK] = {};
+	unsigned long i, got, last;
+	bool turn;
+
+	if (vma_policy(vma) || !vma_is_anonymous(vma))
+		return 0;
+	got = alloc_pages_bulk_mempolicy(GM_HOME_GFP, nr, pages);
+	if (!got)
+		return 0;
+	last = got - 1;
+	turn = page_to_pfn(pages[0]) > page_to_pfn(pages[last]);
+	for (i = 0; i < got; i++)
+		gm_home_take(home, index[i],
+			     page_folio(pages[turn ? last - i : i]));
+	return got;
+}
+
+static void gm_home_alloc_pages(struct gm_home *home, bool all)
+{
+	unsigned long index[GM_HOME_BULK];
+	unsigned long i = 0, nr, done;
+
+	while (i < home->args.npages) {
+		for (nr = 0; nr < GM_HOME_BULK && i < home->args.npages; i++)
+			if (all || gm_home_wanted(home, i))
+				index[nr++] = i;
+		done = nr > 1 ? gm_home_alloc_some(home, index, nr) : 0;
+		while (done < nr)
+			gm_home_alloc_page(home, index[done++]);
 	}
-	folio_lock(folio);
-	home->args.dst[i] = migrate_pfn(folio_pfn(folio));
 }
 
 static void gm_home_alloc(struct gm_home *home)
 {
 	bool huge = home->args.src[0] & MIGRATE_PFN_COMPOUND;
-	unsigned long i;
 
 	if (huge && (!gm_home_wanted(home, 0) || gm_home_alloc_huge(home)))
 		return;
@@ -100,9 +151,7 @@ static void gm_home_alloc(struct gm_home *home)
 	home->no_huge = huge && home->args.fault_page;
 	if (home->no_huge)
 		return;
-	for (i = 0; i < home->args.npages; i++)
-		if (huge || gm_home_wanted(home, i))
-			gm_home_alloc_page(home, i);
+	gm_home_alloc_pages(home, huge);
 }
 
 /*
