@@ -69,13 +69,21 @@ static inline uint64_t ticks(void)
 	return now;
 }
 
-/* @n rounds of a loop of two instructions. */
-static uint64_t time_of_loop(uint64_t n)
+/* @rounds of a loop of two instructions, when no interrupt came between. */
+static uint64_t time_of_loop(uint64_t rounds)
 {
-	uint64_t start = ticks();
+	uint64_t best = UINT64_MAX, took;
+	unsigned int i;
 
-	asm volatile("1: dec %0; jnz 1b" : "+r" (n) : : "cc");
-	return ticks() - start;
+	for (i = 0; i < 10; i++) {
+		uint64_t n = rounds, start = ticks();
+
+		asm volatile("1: dec %0; jnz 1b" : "+r" (n) : : "cc");
+		took = ticks() - start;
+		if (took < best)
+			best = took;
+	}
+	return best;
 }
 
 /*
