@@ -141,6 +141,7 @@ GT_TEST(in_place)
 	char *buf = make(_metadata, variant->huge);
 	int block = block_of(buf);
 	unsigned int i;
+
 	for (i = 0; i < self->nr; i++)
 		ASSERT_EQ(0, touch_at(&self->dev[i], buf, GT_HUGE, true, true));
 	ASSERT_EQ(block, block_of(buf));
