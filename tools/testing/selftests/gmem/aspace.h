@@ -11,22 +11,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
-#include "gmem_fixture.h"
-
-FIXTURE_VARIANT(gmem)
-{
-	bool huge;
-};
-
-FIXTURE_VARIANT_ADD(gmem, huge)
-{
-	.huge = true,
-};
-
-FIXTURE_VARIANT_ADD(gmem, base)
-{
-	.huge = false,
-};
+#include "gmem_sizes.h"
 
 /* Two blocks: the first on the first device, the second on the last one. */
 #define LEN	(2 * GT_HUGE)

@@ -599,3 +599,23 @@ int gt_cpu_touch(void *va, bool write_too)
 	close(fds[1]);
 	return ret;
 }
+
+__u64 gt_pagemap(const void *va)
+{
+	__u64 entry = 0;
+	int fd;
+
+	fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	if (pread(fd, &entry, 8, (uintptr_t)va / GT_PAGE * 8) != 8)
+		entry = 0;
+	close(fd);
+	return entry;
+}
+
+__u64 gt_pfn(const void *va)
+{
+	__u64 entry = gt_pagemap(va);
+
+	/* Bit 63: present; bits 0 to 54: the page frame number. */
+	return entry >> 63 ? entry & ((1ULL << 55) - 1) : 0;
+}

@@ -137,5 +137,8 @@ int gt_to_device(const struct gt_dev *dev, const void *va, size_t len);
  * signal to catch; contents do not change.
  */
 int gt_cpu_touch(void *va, bool write_too);
+/* The entry of /proc/self/pagemap; and the page frame that the CPU uses, or 0. */
+__u64 gt_pagemap(const void *va);
+__u64 gt_pfn(const void *va);
 
 #endif /* GMEM_TEST_H */

@@ -7,42 +7,12 @@
  * its memory can always be taken away.
  */
 #include <errno.h>
-#include <fcntl.h>
 
 #include "gmem_exercise.h"
+#include "gmem_sizes.h"
 #include "gmem_worker.h"
 
-FIXTURE_VARIANT(gmem)
-{
-	bool huge;
-};
-
-FIXTURE_VARIANT_ADD(gmem, huge)
-{
-	.huge = true,
-};
-
-FIXTURE_VARIANT_ADD(gmem, base)
-{
-	.huge = false,
-};
-
 #define MEMORY		"/sys/devices/system/memory/"
-#define PFN_MASK	((1ULL << 55) - 1)
-#define PRESENT		(1ULL << 63)
-
-/* The page frame behind an address that the CPU has touched, or 0. */
-static __u64 pfn_of(const void *va)
-{
-	__u64 entry = 0;
-	int fd;
-
-	fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	if (pread(fd, &entry, 8, (uintptr_t)va / GT_PAGE * 8) != 8)
-		entry = 0;
-	close(fd);
-	return entry & PRESENT ? entry & PFN_MASK : 0;
-}
 
 static unsigned long block_size(void)
 {
@@ -56,7 +26,7 @@ static unsigned long block_size(void)
 /* The block that holds what the CPU has at an address, or -1. */
 static int block_of(const void *va)
 {
-	__u64 pfn = pfn_of(va);
+	__u64 pfn = gt_pfn(va);
 
 	return pfn ? (int)(pfn * GT_PAGE / block_size()) : -1;
 }

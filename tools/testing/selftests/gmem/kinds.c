@@ -124,18 +124,13 @@ GT_TEST(anon_mthp)
 /* /proc/kpageflags of the page at @va, or 0. */
 static __u64 page_flags(const void *va)
 {
-	__u64 entry = 0, flags = 0;
+	__u64 pfn = gt_pfn(va), flags = 0;
 	int fd;
 
-	fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	if (pread(fd, &entry, 8, (uintptr_t)va / GT_PAGE * 8) != 8)
-		entry = 0;
-	close(fd);
-	/* Bit 63: present; bits 0 to 54: the page frame number. */
-	if (!(entry >> 63))
+	if (!pfn)
 		return 0;
 	fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
-	if (pread(fd, &flags, 8, (entry & ((1ULL << 55) - 1)) * 8) != 8)
+	if (pread(fd, &flags, 8, pfn * 8) != 8)
 		flags = 0;
 	close(fd);
 	return flags;

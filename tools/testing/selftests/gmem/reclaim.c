@@ -12,34 +12,7 @@
 #include <sys/swap.h>
 #include <sys/syscall.h>
 
-#include "gmem_exercise.h"
-
-FIXTURE_VARIANT(gmem)
-{
-	bool huge;
-	bool inplace;
-};
-
-FIXTURE_VARIANT_ADD(gmem, huge)
-{
-	.huge = true,
-};
-
-FIXTURE_VARIANT_ADD(gmem, base)
-{
-	.huge = false,
-};
-
-FIXTURE_VARIANT_ADD(gmem, huge_inplace)
-{
-	.huge = true,
-	.inplace = true,
-};
-
-FIXTURE_VARIANT_ADD(gmem, base_inplace)
-{
-	.inplace = true,
-};
+#include "gmem_places.h"
 
 #define LEN		GT_HUGE
 #define NR_PAGES	(LEN / GT_PAGE)

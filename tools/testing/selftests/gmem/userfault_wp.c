@@ -7,33 +7,7 @@
 #include <linux/fs.h>
 
 #include "gmem_pager.h"
-
-FIXTURE_VARIANT(gmem)
-{
-	bool huge;
-	bool inplace;
-};
-
-FIXTURE_VARIANT_ADD(gmem, huge)
-{
-	.huge = true,
-};
-
-FIXTURE_VARIANT_ADD(gmem, base)
-{
-	.huge = false,
-};
-
-FIXTURE_VARIANT_ADD(gmem, huge_inplace)
-{
-	.huge = true,
-	.inplace = true,
-};
-
-FIXTURE_VARIANT_ADD(gmem, base_inplace)
-{
-	.inplace = true,
-};
+#include "gmem_places.h"
 
 /* Memory with pattern 1 for which the device has translations for writing. */
 static char *make(struct __test_metadata *_metadata, struct gt_dev *dev,
