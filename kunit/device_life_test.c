@@ -3,9 +3,13 @@
  * KUnit tests of the life of devices, their memory, address spaces and
  * contexts: what is refused, and what becomes of data when one of them ends.
  */
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/kthread.h>
 #include <linux/mman.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/task.h>
 #include <linux/uaccess.h>
 
 #include "device_fake.h"
@@ -337,6 +341,133 @@ static void life_test_process_gone(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fault.outcome, GM_FAULT_NONE);
 }
 
+/* How long the end of a context may take that has nothing to wait for. */
+#define LIFE_TIMEOUT	(10 * HZ)
+
+/**
+ * struct life_task - a thread of a test
+ * @fn:		what it does
+ * @fake:	to whom
+ * @va:		where
+ * @done:	it has done it
+ * @task:	itself, referenced
+ */
+struct life_task {
+	int (*fn)(struct life_task *task);
+	struct fake *fake;
+	unsigned long va;
+	struct completion done;
+	struct task_struct *task;
+};
+
+static int life_task_main(void *arg)
+{
+	struct life_task *task = arg;
+	int ret = task->fn(task);
+
+	complete_all(&task->done);
+	return ret;
+}
+
+static void life_task_start(struct life_task *task)
+{
+	init_completion(&task->done);
+	task->task = kthread_run(life_task_main, task, "gmem_life");
+	if (!IS_ERR(task->task))
+		get_task_struct(task->task);
+}
+
+/* Return: what the thread's function did. */
+static int life_task_end(struct life_task *task)
+{
+	if (IS_ERR(task->task))
+		return PTR_ERR(task->task);
+	wait_for_completion(&task->done);
+	return kthread_stop_put(task->task);
+}
+
+static int life_do_fault(struct life_task *task)
+{
+	struct gm_fault fault;
+
+	return fake_fault(task->fake->ctx, task->va, GM_PROT_READ, &fault);
+}
+
+static int life_do_detach(struct life_task *task)
+{
+	gm_as_detach(task->fake->ctx);
+	task->fake->ctx = NULL;
+	return 0;
+}
+
+static int life_do_stop(struct life_task *task)
+{
+	fake_dev_stop(&task->fake->dev);
+	return 0;
+}
+
+/* Waits until a thread waits. */
+static bool life_task_waits(const struct life_task *task)
+{
+	int tries;
+
+	for (tries = 0; tries < 500; tries++) {
+		if (!IS_ERR(task->task) && !task_is_running(task->task))
+			return true;
+		msleep(20);
+	}
+	return false;
+}
+
+/*
+ * Ends the context of faults of which one waits for the mmap_lock, which a program
+ * can hold up for as long as it likes, and another for the first.
+ */
+static void life_test_end_with(struct kunit *test,
+			       int (*end)(struct life_task *task))
+{
+	struct fake *fake = test->priv;
+	struct life_task fault = { .fn = life_do_fault, .fake = fake };
+	struct life_task ender = { .fn = end, .fake = fake };
+	struct life_task other;
+	struct mm_struct *mm;
+
+	fake_attach(test);
+	mm = current->mm;
+	fault.va = fake_mmap(test, GM_BLOCK_SIZE, true);
+	fake_fill(test, fault.va, GM_BLOCK_SIZE, 8);
+	other = fault;
+
+	mmap_write_lock(mm);
+	life_task_start(&fault);
+	KUNIT_EXPECT_TRUE(test, life_task_waits(&fault));
+	KUNIT_EXPECT_TRUE(test, mmap_lock_is_contended(mm));
+	life_task_start(&other);
+	KUNIT_EXPECT_TRUE(test, life_task_waits(&other));
+	life_task_start(&ender);
+	KUNIT_EXPECT_NE(test, 0, wait_for_completion_timeout(&ender.done,
+							     LIFE_TIMEOUT));
+	KUNIT_EXPECT_FALSE(test, completion_done(&fault.done));
+	KUNIT_EXPECT_FALSE(test, completion_done(&other.done));
+	mmap_write_unlock(mm);
+
+	KUNIT_EXPECT_EQ(test, life_task_end(&fault), -ENODEV);
+	KUNIT_EXPECT_EQ(test, life_task_end(&other), -ENODEV);
+	KUNIT_EXPECT_EQ(test, life_task_end(&ender), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->dev.contexts), 0);
+	fake_expect_cpu(test, fault.va, GM_BLOCK_SIZE, 8);
+}
+
+static void life_test_detach_mmap_lock(struct kunit *test)
+{
+	life_test_end_with(test, life_do_detach);
+}
+
+static void life_test_destroy_mmap_lock(struct kunit *test)
+{
+	life_test_end_with(test, life_do_stop);
+}
+
 static struct kunit_case life_test_cases[] = {
 	KUNIT_CASE(life_test_mmu),
 	KUNIT_CASE(life_test_physmem),
@@ -349,6 +480,8 @@ static struct kunit_case life_test_cases[] = {
 	KUNIT_CASE(life_test_lost),
 	KUNIT_CASE(life_test_lost_access),
 	KUNIT_CASE(life_test_process_gone),
+	KUNIT_CASE(life_test_detach_mmap_lock),
+	KUNIT_CASE(life_test_destroy_mmap_lock),
 	{ }
 };
 

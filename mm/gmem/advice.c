@@ -109,12 +109,13 @@ static int gm_advise_to_device(struct gm_walk *walk, unsigned long *end)
 		return PTR_ERR(vma);
 	mmap_read_unlock(current->mm);
 	req.end = *end;
-	/* For each block anew: an end of the context must not wait for us. */
-	req.ctx = gm_context_use(walk->as, walk->dev);
+	req.ctx = gm_context_find(walk->as, walk->dev);
 	if (!req.ctx)
 		return gm_why_no_context(walk->dev);
 	ret = gm_resolve(&req);
-	gm_context_unuse(req.ctx);
+	gm_context_put(req.ctx);
+	if (ret == -ENODEV)
+		return gm_why_no_context(walk->dev);
 	/* Unmapped meanwhile, or nothing that a device can use: no error. */
 	if (ret == -EFAULT)
 		ret = 0;
@@ -172,10 +173,10 @@ static int gm_check_attached(struct gm_walk *walk)
 	struct gm_context *ctx = NULL;
 
 	if (walk->as)
-		ctx = gm_context_use(walk->as, walk->dev);
+		ctx = gm_context_find(walk->as, walk->dev);
 	if (!ctx)
 		return gm_why_no_context(walk->dev);
-	gm_context_unuse(ctx);
+	gm_context_put(ctx);
 	return 0;
 }
 

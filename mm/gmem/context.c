@@ -8,9 +8,10 @@
  * then also drops the driver's reference.
  *
  * Shutting down waits for the users of the context (faults, hints), which are
- * bounded. The order matters: no user, then no translation, then no page table,
- * and last the id, so that no bit in the logical page table is taken for a later
- * context's.
+ * bounded: what waits for something that a program can hold up, such as the
+ * mmap_lock, does not use the context meanwhile. The order matters: no user, then no
+ * translation, then no page table, and last the id, so that no bit in the logical
+ * page table is taken for a later context's.
  */
 #include <linux/export.h>
 #include <linux/mm.h>
@@ -71,13 +72,13 @@ void gm_context_unuse(struct gm_context *ctx)
 }
 
 /**
- * gm_context_use() - use some context of a device in an address space
+ * gm_context_find() - find some context of a device in an address space
  * @as: the address space
  * @dev: the device
  *
- * Return: a context that lives; gm_context_unuse() must follow. Or NULL.
+ * Return: a context that lived just now; gm_context_put() must follow. Or NULL.
  */
-struct gm_context *gm_context_use(struct gm_as *as, struct gm_dev *dev)
+struct gm_context *gm_context_find(struct gm_as *as, struct gm_dev *dev)
 {
 	unsigned int i;
 
@@ -85,8 +86,11 @@ struct gm_context *gm_context_use(struct gm_as *as, struct gm_dev *dev)
 	for (i = 0; i < GM_LPT_MAX_CTX; i++) {
 		struct gm_context *ctx = as->ctx[i];
 
-		if (ctx && ctx->dev == dev && gm_context_tryuse(ctx))
-			return ctx;
+		if (!ctx || ctx->dev != dev || !gm_context_tryuse(ctx))
+			continue;
+		kref_get(&ctx->kref);
+		gm_context_unuse(ctx);
+		return ctx;
 	}
 	return NULL;
 }

@@ -9,9 +9,10 @@
  * When the CPU itself would fault on the page, the CPU's fault is taken first, on
  * the device's behalf. It may have to wait for a file system or for a program that
  * handles it (userfaultfd), and so for ever: neither a lock nor the context is held
- * meanwhile, and the device can go away. What is left is the mmap_lock, which
- * everything waits for that has to do with the address space: a program that holds
- * it up can be killed.
+ * meanwhile, and the device can go away. The mmap_lock, too, can be held up by a
+ * program for as long as it likes; and so can the lock of a block, by a fault that
+ * waits for the mmap_lock. Both are waited for without the context, or an unprivileged
+ * program could keep a device from being unbound.
  *
  * One fault at a time works on a block of GM_BLOCK_SIZE of an address space, so
  * that threads of a device that touch the same memory do not undo each other's
@@ -167,6 +168,36 @@ static bool gm_vma_allows(const struct vm_area_struct *vma, u32 access)
 	return !(access & GM_PROT_WRITE) || (vma->vm_flags & VM_WRITE);
 }
 
+/**
+ * gm_request_lock() - take the mmap_lock for reading, for a request under way
+ * @req: the request, with its context in use
+ *
+ * When the lock has to be waited for, the context is not used meanwhile, and may
+ * end. What the request has begun stays: what is left of a context that has ended
+ * is marked dead, and no operation of its driver is called.
+ *
+ * Context: may sleep. gm_hnode_srcu is not held.
+ * Return: 0; -EINTR or -ENODEV, then neither is the lock held nor the context in
+ * use.
+ */
+int gm_request_lock(struct gm_request *req)
+{
+	struct gm_context *ctx = req->ctx;
+	struct mm_struct *mm = ctx->as->mm;
+
+	if (mmap_read_trylock(mm))
+		return 0;
+	req->using = false;
+	gm_context_unuse(ctx);
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	req->using = gm_context_tryuse(ctx);
+	if (req->using)
+		return 0;
+	mmap_read_unlock(mm);
+	return -ENODEV;
+}
+
 /*
  * One round: find the VMA, cut the range to it, move, map.
  *
@@ -182,8 +213,9 @@ static int gm_resolve_once(struct gm_request *req, bool remote)
 
 	req->known = false;
 	gm_flight_sample(&req->flight);
-	if (mmap_read_lock_killable(mm))
-		return -EINTR;
+	ret = gm_request_lock(req);
+	if (ret)
+		return ret;
 	vma = vma_lookup(mm, at);
 	if (!vma || !gm_vma_usable(vma) || !gm_vma_allows(vma, req->access)) {
 		mmap_read_unlock(mm);
@@ -212,28 +244,17 @@ static int gm_resolve_once(struct gm_request *req, bool remote)
 	return ret;
 }
 
-/**
- * gm_resolve() - make a part of a block usable for a device
- * @req: ctx, start, end, va, access and placement are read; the rest is set
- *
- * Context: process context, may sleep and allocate. The context is in use, the
- * mm's users are held.
- * Return: as gm_dev_fault(); or -ENOENT when the CPU must fault first.
- */
-int gm_resolve(struct gm_request *req)
+/* Tries to make a part of a block usable, whose lock is held. */
+static int gm_resolve_locked(struct gm_request *req)
 {
 	unsigned long start = req->start, end = req->end;
 	struct gm_as *as = req->ctx->as;
-	struct mutex *lock = gm_block_lock(as, start);
-	int ret = 0, tries;
+	int ret, tries;
 
-	if (mutex_lock_killable(lock))
-		return -EINTR;
 	req->scratch = gm_scratch_get(as);
-	if (req->scratch)
-		ret = gm_flight_begin(&req->flight, req->ctx, start, end);
-	else
-		ret = -ENOMEM;
+	if (!req->scratch)
+		return -ENOMEM;
+	ret = gm_flight_begin(&req->flight, req->ctx, start, end);
 	if (ret)
 		goto out;
 
@@ -247,10 +268,34 @@ int gm_resolve(struct gm_request *req)
 	}
 	gm_flight_end(&req->flight);
 out:
-	if (req->scratch)
-		gm_scratch_put(as, req->scratch);
-	mutex_unlock(lock);
+	gm_scratch_put(as, req->scratch);
 	return ret == -EREMOTE ? -EAGAIN : ret;
+}
+
+/**
+ * gm_resolve() - make a part of a block usable for a device
+ * @req: ctx, start, end, va, access and placement are read; the rest is set
+ *
+ * Uses the context only while nobody has to be waited for.
+ *
+ * Context: process context, may sleep and allocate. The context is kept as memory
+ * but not in use; the mm's users are held.
+ * Return: as gm_dev_fault(); or -ENOENT when the CPU must fault first.
+ */
+int gm_resolve(struct gm_request *req)
+{
+	struct mutex *lock = gm_block_lock(req->ctx->as, req->start);
+	int ret = -ENODEV;
+
+	if (mutex_lock_killable(lock))
+		return -EINTR;
+	req->using = gm_context_tryuse(req->ctx);
+	if (req->using)
+		ret = gm_resolve_locked(req);
+	if (req->using)
+		gm_context_unuse(req->ctx);
+	mutex_unlock(lock);
+	return ret;
 }
 
 /*
@@ -296,22 +341,17 @@ static int gm_cpu_fault(struct mm_struct *mm, unsigned long va, u32 access)
 	return ret;
 }
 
-/* Resolves a fault; uses the context only while nobody has to be waited for. */
 static int gm_fault_resolve(struct gm_request *req)
 {
-	struct gm_context *ctx = req->ctx;
 	unsigned long start = req->start, end = req->end;
 	unsigned int tries;
 	int ret;
 
 	for (tries = 0; tries < GM_FAULT_TRIES; tries++) {
-		if (!gm_context_tryuse(ctx))
-			return -ENODEV;
 		ret = gm_resolve(req);
-		gm_context_unuse(ctx);
 		if (ret != -ENOENT)
 			return ret;
-		ret = gm_cpu_fault(ctx->as->mm, req->va, req->access);
+		ret = gm_cpu_fault(req->ctx->as->mm, req->va, req->access);
 		if (ret)
 			return ret;
 		req->start = start;

@@ -7,7 +7,8 @@
  *
  *	gm_dev.ctx_lock			attach, detach, destroy
  *	  gm_as.block_lock[]		one device fault at a time for a block
- *	    mm->mmap_lock
+ *	    mm->mmap_lock		this and the above: no context is in use
+ *					while they are waited for
  *	      folio locks, mm internals, mmu_notifier_invalidate_range_start
  *		gm_as.map_lock		translations change
  *		  locks of the driver, taken in peer_map and peer_unmap
@@ -305,7 +306,7 @@ void gm_scratch_put(struct gm_as *as, struct gm_scratch *scratch);
 bool gm_context_tryuse(struct gm_context *ctx);
 void gm_context_unuse(struct gm_context *ctx);
 void gm_context_put(struct gm_context *ctx);
-struct gm_context *gm_context_use(struct gm_as *as, struct gm_dev *dev);
+struct gm_context *gm_context_find(struct gm_as *as, struct gm_dev *dev);
 void gm_context_end_all(struct gm_dev *dev);
 
 /* invalidate.c */
@@ -410,6 +411,7 @@ unsigned long gm_hmm_pfn_at(unsigned long hmm_pfn, unsigned long va);
  * @seg_start:	out: first address of the segment that holds @va
  * @seg_end:	out: its end
  * @retries:	out: how often it began again
+ * @using:	the context is in use
  * @scratch:	working memory
  */
 struct gm_request {
@@ -427,9 +429,11 @@ struct gm_request {
 	unsigned long seg_start;
 	unsigned long seg_end;
 	unsigned int retries;
+	bool using;
 	struct gm_scratch *scratch;
 };
 
+int gm_request_lock(struct gm_request *req);
 int gm_resolve(struct gm_request *req);
 bool gm_vma_usable(struct vm_area_struct *vma);
 

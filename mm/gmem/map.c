@@ -444,8 +444,9 @@ static int gm_map_once(struct gm_mapper *map)
 	int ret;
 
 	gm_flight_sample(&map->req->flight);
-	if (mmap_read_lock_killable(mm))
-		return -EINTR;
+	ret = gm_request_lock(map->req);
+	if (ret)
+		return ret;
 	ret = gm_map_check_vma(map->req) ?: gm_map_snapshot(map);
 	mmap_read_unlock(mm);
 	if (ret == -EBUSY)
