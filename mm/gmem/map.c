@@ -26,11 +26,14 @@
  * @req:	what is wanted
  * @hnode:	the device's memory, if any; while gm_hnode_srcu is held
  * @nr:		segments in the batch
+ * @whole:	one huge entry holds the whole range: only the first of
+ *		&gm_scratch.pfns was written, what is behind it is somebody else's
  */
 struct gm_mapper {
 	struct gm_request *req;
 	struct gm_hnode *hnode;
 	unsigned int nr;
+	bool whole;
 };
 
 /**
@@ -243,7 +246,7 @@ static bool gm_map_fits_huge(const struct gm_mapper *map, unsigned long hmm_pfn,
  * Makes a segment of what the CPU page table has at @va.
  *
  * Return: 0; -EREMOTE if it is on another device; -EOPNOTSUPP if this device
- * cannot reach host memory.
+ * cannot reach host memory: the size tells for how much; -EAGAIN if it changed.
  */
 static int gm_map_segment(const struct gm_mapper *map, unsigned long hmm_pfn,
 			  unsigned long va, struct gm_segment *seg)
@@ -259,6 +262,12 @@ static int gm_map_segment(const struct gm_mapper *map, unsigned long hmm_pfn,
 		.pgsize = PAGE_SIZE,
 		.prot = gm_map_prot(map, hmm_pfn, va, folio),
 	};
+	if (gm_map_fits_huge(map, hmm_pfn, va, folio)) {
+		seg->size = GM_BLOCK_SIZE;
+		seg->pgsize = GM_BLOCK_SIZE;
+	} else if (map->whole) {
+		return -EAGAIN;
+	}
 	if (hnode) {
 		if (hnode != map->hnode)
 			return -EREMOTE;
@@ -269,10 +278,6 @@ static int gm_map_segment(const struct gm_mapper *map, unsigned long hmm_pfn,
 			return -EOPNOTSUPP;
 		seg->kind = GM_MEM_HOST;
 		seg->phys = hmm_pfn_to_phys(hmm_pfn);
-	}
-	if (gm_map_fits_huge(map, hmm_pfn, va, folio)) {
-		seg->size = GM_BLOCK_SIZE;
-		seg->pgsize = GM_BLOCK_SIZE;
 	}
 	return 0;
 }
@@ -330,7 +335,7 @@ static int gm_map_pfns(struct gm_mapper *map)
 
 		if (hmm_pfn & HMM_PFN_VALID) {
 			ret = gm_map_segment(map, hmm_pfn, va, &seg);
-			if (ret && va == (req->va & PAGE_MASK))
+			if (ret && req->va - va < seg.size)
 				return ret;
 			if (!ret && seg.pgsize == PAGE_SIZE)
 				seg.size = gm_map_run(map, i, &seg) * PAGE_SIZE;
@@ -416,7 +421,7 @@ static int gm_map_snapshot(struct gm_mapper *map)
 		if (!gm_flight_seems_to_hold(&req->flight))
 			return -EBUSY;
 		if (gm_map_is_huge(req, hmm_pfn)) {
-			/* One entry tells all: gm_map_pfns() reads no other. */
+			map->whole = true;
 			req->scratch->pfns[0] = gm_hmm_pfn_at(hmm_pfn,
 							      req->start);
 			return 0;
@@ -488,12 +493,15 @@ int gm_map_range(struct gm_request *req)
 	int ret;
 
 	req->known = gm_map_is_known(req);
+	map.whole = req->known && hmm_pfn_to_map_order(req->scratch->pfns[0]) >=
+				  GM_BLOCK_ORDER;
 	for (tries = 0; tries < GM_MAP_TRIES; tries++) {
 		map.nr = 0;
 		ret = req->known ? gm_map_pfns(&map) : gm_map_once(&map);
 		if (ret != -EAGAIN)
 			break;
 		req->known = false;
+		map.whole = false;
 		req->retries++;
 		if (task_sigpending(current))
 			return -EINTR;
