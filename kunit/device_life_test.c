@@ -118,6 +118,16 @@ static void life_test_as_range(struct kunit *test)
 	fake_expect_frames(test);
 	fake_expect_cpu(test, va, 2 * GM_BLOCK_SIZE, 1);
 	fake_expect_used(test, 0);
+
+	/* The context keeps what the driver gives up; data needs neither. */
+	gm_as_destroy(fake->as);
+	fake->as = NULL;
+	KUNIT_EXPECT_EQ(test, 0, fake_fault(fake->ctx, va + SZ_64K,
+					    GM_PROT_READ, &fault));
+	fake_detach(test);
+	KUNIT_EXPECT_NE(test, fake_used(&fake->dev), 0);
+	fake_expect_cpu(test, va, 2 * GM_BLOCK_SIZE, 1);
+	fake_expect_used(test, 0);
 }
 
 static void life_test_attach_invalid(struct kunit *test)
