@@ -51,7 +51,8 @@ static void gm_show_as(struct gm_as *as, void *arg)
 	unsigned int i;
 
 	seq_printf(m, "as %u %#lx-%#lx%s%s\n", as->id, as->start, as->end,
-		   as->is_default ? " default" : "", as->dead ? " dead" : "");
+		   as->is_default ? " default" : "",
+		   READ_ONCE(as->dead) ? " dead" : "");
 	seq_puts(m, "  stats");
 	gm_show_stats(m, &as->stats);
 

@@ -103,6 +103,18 @@ static bool gm_frames_refill(struct gm_hnode *hnode)
 	return true;
 }
 
+/*
+ * Counts pages that were taken, or given back if @nr is negative. sysfs and
+ * evacuation read both counters without the lock.
+ */
+static void gm_frames_count(struct gm_hnode *hnode, struct gm_chunk *chunk,
+			    long nr)
+{
+	lockdep_assert_held(&hnode->lock);
+	WRITE_ONCE(chunk->used, chunk->used + nr);
+	WRITE_ONCE(hnode->used, hnode->used + nr);
+}
+
 static struct gm_chunk *gm_frames_empty_chunk(struct gm_hnode *hnode)
 {
 	lockdep_assert_held(&hnode->lock);
@@ -117,8 +129,7 @@ static bool gm_frames_take_block(struct gm_hnode *hnode, unsigned long *pfn)
 		return false;
 	list_del_init(&chunk->link);
 	bitmap_fill(chunk->bitmap, GM_BLOCK_PAGES);
-	chunk->used = GM_BLOCK_PAGES;
-	hnode->used += GM_BLOCK_PAGES;
+	gm_frames_count(hnode, chunk, GM_BLOCK_PAGES);
 	*pfn = gm_chunk_pfn(hnode, chunk);
 	return true;
 }
@@ -163,8 +174,7 @@ static unsigned long gm_chunk_take_pages(struct gm_hnode *hnode,
 		while (bit < end)
 			pfns[got++] = pfn + bit++;
 	}
-	chunk->used += got;
-	hnode->used += got;
+	gm_frames_count(hnode, chunk, got);
 	return got;
 }
 
@@ -238,15 +248,14 @@ void gm_frames_free(struct gm_hnode *hnode, unsigned long pfn,
 {
 	struct gm_chunk *chunk = gm_chunk_of(hnode, pfn);
 	unsigned long first = (pfn - hnode->base_pfn) % GM_BLOCK_PAGES;
-	unsigned int nr = 1U << order;
+	unsigned long nr = 1UL << order;
 
 	spin_lock(&hnode->lock);
 	if (IS_ENABLED(CONFIG_GMEM_DEBUG))
 		WARN_ON_ONCE(find_next_zero_bit(chunk->bitmap, first + nr,
 						first) < first + nr);
 	bitmap_clear(chunk->bitmap, first, nr);
-	chunk->used -= nr;
-	hnode->used -= nr;
+	gm_frames_count(hnode, chunk, -nr);
 	if (!chunk->used)
 		list_move(&chunk->link, &hnode->empty);
 	else if (list_empty(&chunk->link))
@@ -261,7 +270,8 @@ void gm_frames_free(struct gm_hnode *hnode, unsigned long pfn,
 void gm_frames_close(struct gm_hnode *hnode)
 {
 	spin_lock(&hnode->lock);
-	hnode->closing = true;
+	/* Allocations look before they take the lock, too. */
+	WRITE_ONCE(hnode->closing, true);
 	spin_unlock(&hnode->lock);
 }
 

@@ -43,6 +43,13 @@
 #include "internal.h"
 #include "trace.h"
 
+/* A fault samples this without the lock, see flight.c. */
+static void gm_count_overshoot(struct gm_as *as)
+{
+	lockdep_assert_held_write(&as->map_lock);
+	WRITE_ONCE(as->overshoot, as->overshoot + 1);
+}
+
 /**
  * gm_unmap_ctx() - remove the translations of one context in a range
  * @ctx: the context, not dead
@@ -63,7 +70,7 @@ int gm_unmap_ctx(struct gm_context *ctx, unsigned long start,
 
 	/* A DMA mapping goes as a whole, and all that uses it before. */
 	if (gm_dma_widen(ctx, &start, &end))
-		ctx->as->overshoot++;
+		gm_count_overshoot(ctx->as);
 	ret = mmu->peer_unmap(ctx, start, end - start, flags);
 	if (ret)
 		return ret;
@@ -129,7 +136,7 @@ static int gm_forget_run(struct gm_as *as, struct gm_lpt_run *run,
 		return 0;
 
 	/* @done was reached; the run that holds it could not be cut. */
-	as->overshoot++;
+	gm_count_overshoot(as);
 	while (gm_lpt_find(&as->lpt, done, run->end, run)) {
 		ret = gm_unmap_set(as, run->state.mapped,
 				   run->start << PAGE_SHIFT,
@@ -198,7 +205,7 @@ static bool gm_as_invalidate(struct mmu_interval_notifier *mni,
 	else if (!down_write_trylock(&as->map_lock))
 		return false;
 	if (range->event == MMU_NOTIFY_RELEASE)
-		as->dead = true;
+		WRITE_ONCE(as->dead, true);	/* debugfs shows it */
 	ret = gm_invalidate_locked(as, start, end, range,
 				   block ? 0 : GM_UNMAP_NONBLOCK);
 	up_write(&as->map_lock);
