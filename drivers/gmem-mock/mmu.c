@@ -363,6 +363,8 @@ int gmock_mmu_prepare(struct gm_context *ctx, unsigned long va,
 	unsigned long last = (va + (size - 1)) >> GMOCK_BLOCK_SHIFT;
 	int ret;
 
+	if (should_fail(&gmock_fail_prepare, size))
+		return -ENOMEM;
 	for (; index <= last; index++) {
 		ret = table_add(mmu, index << GMOCK_BLOCK_SHIFT);
 		if (ret)

@@ -253,6 +253,7 @@ struct gmock_file {
 /* pci.c */
 extern struct fault_attr gmock_fail_copy;
 extern struct fault_attr gmock_fail_map;
+extern struct fault_attr gmock_fail_prepare;
 
 /* glue.c */
 int gmock_glue_start(struct gmock_dev *gd);

@@ -23,6 +23,7 @@
 
 DECLARE_FAULT_ATTR(gmock_fail_copy);
 DECLARE_FAULT_ATTR(gmock_fail_map);
+DECLARE_FAULT_ATTR(gmock_fail_prepare);
 
 static struct dentry *gmock_debugfs;
 
@@ -226,6 +227,8 @@ static int __init gmock_init(void)
 	gmock_debugfs = debugfs_create_dir("gmem-mock", NULL);
 	fault_create_debugfs_attr("fail_copy", gmock_debugfs, &gmock_fail_copy);
 	fault_create_debugfs_attr("fail_map", gmock_debugfs, &gmock_fail_map);
+	fault_create_debugfs_attr("fail_prepare", gmock_debugfs,
+				  &gmock_fail_prepare);
 	ret = pci_register_driver(&gmock_driver);
 	if (ret) {
 		debugfs_remove_recursive(gmock_debugfs);
