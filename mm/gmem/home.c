@@ -380,8 +380,11 @@ static bool gm_fault_split(struct vm_fault *vmf)
 	return false;
 }
 
-/* A CPU fault on a huge page of device memory that a PMD maps. */
-static int gm_fault_huge(struct vm_fault *vmf)
+/*
+ * A CPU fault on a huge page of device memory that a PMD maps. What cannot come home
+ * at once is broken up; the access is tried again and finds pages.
+ */
+static vm_fault_t gm_fault_huge(struct vm_fault *vmf)
 {
 	struct gm_scratch *scratch;
 	struct gm_home home;
@@ -389,7 +392,7 @@ static int gm_fault_huge(struct vm_fault *vmf)
 
 	scratch = kvmalloc_obj(*scratch, GFP_KERNEL | __GFP_NOWARN);
 	if (!scratch)
-		return -ENOMEM;
+		return VM_FAULT_OOM;
 	gm_home_init(&home, vmf->vma, scratch->src, scratch->dst,
 		     scratch->ext);
 	home.args.start = ALIGN_DOWN(vmf->address, GM_BLOCK_SIZE);
@@ -398,9 +401,9 @@ static int gm_fault_huge(struct vm_fault *vmf)
 	home.args.flags |= MIGRATE_VMA_SELECT_COMPOUND;
 	ret = gm_home_run(&home);
 	kvfree(scratch);
-	if (home.no_huge)
-		gm_fault_split(vmf);
-	return ret;
+	if (!ret && !home.no_huge)
+		return 0;
+	return gm_fault_split(vmf) || !ret ? 0 : VM_FAULT_SIGBUS;
 }
 
 /**
@@ -424,12 +427,8 @@ vm_fault_t gm_migrate_to_ram(struct vm_fault *vmf)
 		gm_as_put(as);
 	}
 
-	if (!vmf->pte && folio_test_large(page_folio(vmf->page))) {
-		int err = gm_fault_huge(vmf);
-
-		return err == -ENOMEM ? VM_FAULT_OOM :
-		       err ? VM_FAULT_SIGBUS : 0;
-	}
+	if (!vmf->pte && folio_test_large(page_folio(vmf->page)))
+		return gm_fault_huge(vmf);
 	if (!gm_fault_split(vmf))
 		return 0;
 	ret = gm_fault_pages(vmf, GM_FAULT_AROUND);
