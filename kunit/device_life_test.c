@@ -416,17 +416,18 @@ static int life_do_stop(struct life_task *task)
 	return 0;
 }
 
-/* Waits until a thread waits. */
+/* Waits until a thread waits, and for something that takes long. */
 static bool life_task_waits(const struct life_task *task)
 {
-	int tries;
+	int tries, in_row = 0;
 
-	for (tries = 0; tries < 500; tries++) {
-		if (!IS_ERR(task->task) && !task_is_running(task->task))
-			return true;
+	if (IS_ERR(task->task))
+		return false;
+	for (tries = 0; tries < 500 && in_row < 10; tries++) {
 		msleep(20);
+		in_row = task_is_running(task->task) ? 0 : in_row + 1;
 	}
-	return false;
+	return in_row == 10;
 }
 
 /*
