@@ -78,7 +78,8 @@ static void *side_main(void *arg)
 {
 	struct side *side = arg;
 	struct scene *scene = side->scene;
-	unsigned long n;
+	/* A hint is for the whole block. */
+	unsigned long n, rounds = side->kind == BY_HINT ? 1 : ROUNDS;
 	long ret = 0;
 
 	for (n = 0; gt_load(&scene->finished) < scene->must; n++) {
@@ -101,7 +102,7 @@ static void *side_main(void *arg)
 			break;
 		}
 		gt_store(&side->done, n + 1);
-		if (n + 1 == ROUNDS && side->kind != BY_HINT)
+		if (n + 1 == rounds)
 			gt_add(&scene->finished, 1);
 	}
 	return NULL;
@@ -115,7 +116,7 @@ static void add_side(struct scene *scene, enum side_kind kind,
 		.dev = dev,
 		.scene = scene,
 	};
-	scene->must += kind != BY_HINT;
+	scene->must++;
 }
 
 /* Bytes that were moved to the devices of all sides, ever. */
