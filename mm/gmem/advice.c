@@ -94,6 +94,30 @@ static int gm_why_no_context(struct gm_dev *dev)
 	return -ESRCH;
 }
 
+/*
+ * Any context of the device will do: when one ends while it is used, another one
+ * takes its place, at most once for each that there can be.
+ */
+static int gm_advise_resolve(struct gm_walk *walk, struct gm_request *req)
+{
+	const unsigned long start = req->start, end = req->end;
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < GM_LPT_MAX_CTX; i++) {
+		req->start = start;
+		req->end = end;
+		req->ctx = gm_context_find(walk->as, walk->dev);
+		if (!req->ctx)
+			return gm_why_no_context(walk->dev);
+		ret = gm_resolve(req);
+		gm_context_put(req->ctx);
+		if (ret != -ENODEV)
+			return ret;
+	}
+	return -ENODEV;
+}
+
 /* Moves one block to the device and maps it there. */
 static int gm_advise_to_device(struct gm_walk *walk, unsigned long *end)
 {
@@ -109,13 +133,7 @@ static int gm_advise_to_device(struct gm_walk *walk, unsigned long *end)
 		return PTR_ERR(vma);
 	mmap_read_unlock(current->mm);
 	req.end = *end;
-	req.ctx = gm_context_find(walk->as, walk->dev);
-	if (!req.ctx)
-		return gm_why_no_context(walk->dev);
-	ret = gm_resolve(&req);
-	gm_context_put(req.ctx);
-	if (ret == -ENODEV)
-		return gm_why_no_context(walk->dev);
+	ret = gm_advise_resolve(walk, &req);
 	/* Unmapped meanwhile, or nothing that a device can use: no error. */
 	if (ret == -EFAULT)
 		ret = 0;

@@ -361,6 +361,65 @@ GT_TEST(open_and_close)
 	gt_free(buf, GT_HUGE);
 }
 
+struct opener {
+	pthread_t thread;
+	unsigned long opened;
+	int stop;
+	int error;
+};
+
+static void *keep_opening(void *arg)
+{
+	struct opener *o = arg;
+	struct gt_dev dev;
+
+	while (!gt_load(&o->stop) && !o->error) {
+		o->error = gt_open(&dev, 0);
+		if (o->error)
+			break;
+		gt_add(&o->opened, 1);
+		o->error = gt_close(&dev);
+	}
+	return NULL;
+}
+
+/*
+ * Other files of the process come and go: as long as one is open, the process is
+ * attached, and advice has a device to go to.
+ */
+GT_TEST(advice_while_files_come_and_go)
+{
+	struct opener o[2] = { };
+	struct gt_dev *dev = &self->dev[0];
+	char *buf = gt_alloc(LEN, true);
+	unsigned int i;
+	long ret;
+
+	ASSERT_NE(NULL, buf);
+	gt_pattern(buf, LEN, 1);
+	/* Theirs are to be found first. */
+	ASSERT_EQ(0, gt_close(dev));
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, pthread_create(&o[i].thread, NULL, keep_opening,
+					    &o[i]));
+	while (!gt_load(&o[0].opened) || !gt_load(&o[1].opened))
+		usleep(1000);
+	ASSERT_EQ(0, gt_open(dev, 0));
+	for (i = 0; i < 400; i++) {
+		ret = gt_hmadvise(i % 2 ? 0 : dev->hnid, buf, LEN,
+				  HMADV_PREFETCH, 0);
+		ASSERT_TRUE(ret > 0 || ret == -EAGAIN)
+			TH_LOG("hint %u: %ld", i, ret);
+	}
+	for (i = 0; i < 2; i++) {
+		gt_store(&o[i].stop, 1);
+		ASSERT_EQ(0, pthread_join(o[i].thread, NULL));
+		EXPECT_EQ(0, o[i].error);
+	}
+	EXPECT_EQ(-1, gt_pattern_bad(buf, LEN, 1));
+	gt_free(buf, LEN);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 3 && !strcmp(argv[1], "--after-exec"))
