@@ -98,9 +98,23 @@ static void gm_home_alloc_page(struct gm_home *home, unsigned long i)
 		home->nomem = true;
 }
 
+/* Where the task's policy decides, not the VMA's: then pages are all alike. */
+static unsigned long gm_home_alloc_bulk(struct vm_area_struct *vma,
+					unsigned long nr, struct page **pages)
+{
+	if (!vma_is_anonymous(vma))
+		return 0;
+#ifdef CONFIG_NUMA
+	if (vma_policy(vma))
+		return 0;
+	return alloc_pages_bulk_mempolicy(GM_HOME_GFP, nr, pages);
+#else
+	return alloc_pages_bulk(GM_HOME_GFP, nr, pages);
+#endif
+}
+
 /*
- * What can be allocated at once: where the task's policy decides, not the VMA's.
- * The allocator hands out first what was freed last, so that pages which left
+ * What can be allocated at once. The allocator hands out first what was freed last, so that pages which left
  * together come back in the opposite order: turned round, they are contiguous
  * again for the device.
  */
@@ -108,14 +122,11 @@ static unsigned long gm_home_alloc_some(struct gm_home *home,
 					const unsigned long *index,
 					unsigned long nr)
 {
-	struct vm_area_struct *vma = home->args.vma;
 	struct page *pages[GM_HOME_BULK] = {};
 	unsigned long i, got, last;
 	bool turn;
 
-	if (vma_policy(vma) || !vma_is_anonymous(vma))
-		return 0;
-	got = alloc_pages_bulk_mempolicy(GM_HOME_GFP, nr, pages);
+	got = gm_home_alloc_bulk(home->args.vma, nr, pages);
 	if (!got)
 		return 0;
 	last = got - 1;
