@@ -62,7 +62,7 @@ class Tree:
         """Record each file's stamp from before its first hook."""
         stamps = {}
         for name in {h.file for h in add}:
-            own = [h for h in add if h.file == name]
+            own = [h for h in self.old_hooks if h.file == name]
             content = self._read(name)
             if name in self.stamps and any(hooks.applied(h, content) for h in own):
                 stamps[name] = self.stamps[name]

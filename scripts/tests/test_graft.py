@@ -107,6 +107,16 @@ class GraftTest(unittest.TestCase):
         self.tree().remove()
         self.assertEqual(read(self.kernel), KERNEL)
 
+    def test_replaced_line_changes(self) -> None:
+        before = (self.kernel / "include/count.h").stat().st_mtime_ns
+        self.tree().apply()
+        write(self.repo, {"graft/hooks": TABLE.replace("473", "474")})
+        self.tree().apply()
+        self.assertEqual(read(self.kernel)["include/count.h"], "#define COUNT 474\n")
+        self.tree().remove()
+        self.assertEqual(read(self.kernel), KERNEL)
+        self.assertEqual((self.kernel / "include/count.h").stat().st_mtime_ns, before)
+
     def test_vanished_file_is_removed(self) -> None:
         self.tree().apply()
         (self.repo / "mm/gmem/a.c").unlink()
