@@ -10,12 +10,15 @@ SCRIPT = Path(__file__).resolve().parents[1] / "tap"
 
 
 class TapTest(unittest.TestCase):
-    def count(self, text: str) -> tuple[str, int]:
+    def run_script(self, text: str, *options: str) -> subprocess.CompletedProcess:
         with tempfile.NamedTemporaryFile("w", suffix=".tap") as file:
             file.write(text)
             file.flush()
-            done = subprocess.run([SCRIPT, "--brief", file.name], check=False,
+            return subprocess.run([SCRIPT, *options, file.name], check=False,
                                   capture_output=True, text=True)
+
+    def count(self, text: str) -> tuple[str, int]:
+        done = self.run_script(text, "--brief")
         return done.stdout.strip(), done.returncode
 
     def test_flat(self) -> None:
@@ -47,6 +50,11 @@ class TapTest(unittest.TestCase):
     def test_nothing_is_a_failure(self) -> None:
         self.assertEqual(self.count(""), ("0 passed, 1 failed, 0 skipped", 1))
         self.assertEqual(self.count("ok then\n"), ("0 passed, 1 failed, 0 skipped", 1))
+
+    def test_a_failure_keeps_its_comments(self) -> None:
+        done = self.run_script("    # of a\n    ok 1 a\n    # why b\n    not ok 2 b\n"
+                               "not ok 1 suite\n")
+        self.assertRegex(done.stdout, r"^FAILED: \S+: b\n    why b\n1 passed, 1 failed")
 
     def test_all_skipped(self) -> None:
         self.assertEqual(self.count("1..0 # SKIP nothing here\n"),
