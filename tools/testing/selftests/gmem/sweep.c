@@ -121,7 +121,7 @@ int sweep_open(struct sweep *sweep)
 	if (ret)
 		return ret;
 	signal(SIGBUS, on_bus);
-	*sweep = (struct sweep){ .nth = 1 };
+	*sweep = (struct sweep){ };
 	sweep->fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	return sweep->fd < 0 ? -errno : 0;
 }

@@ -20,6 +20,12 @@
  * fewer copies and mappings, so that one run may be that much shorter than the next.
  */
 #define SWEEP_IDLE	24
+/*
+ * Times that a path is gone through for the kinds that it must meet: when something in
+ * the background (a debug kernel's own allocations) shifts what is the n-th, a run can
+ * jump over the one call of its kind.
+ */
+#define SWEEP_ROUNDS	3
 
 #define HITS(kind)	(1U << FAIL_##kind)
 
@@ -128,24 +134,48 @@ static inline int sweep_run(struct __test_metadata *_metadata,
 	return kind;
 }
 
-TEST_F_TIMEOUT(sweep, fails, SWEEP_TIMEOUT)
+/* n = 1, 2, 3, ... */
+static inline void sweep_all(struct __test_metadata *_metadata,
+			     struct world *w, const PATH *path)
 {
-	struct sweep *sweep = &self->w.sweep;
-	int i, idle = 0;
+	int idle = 0;
 
+	w->sweep.nth = 1;
 	while (idle < SWEEP_IDLE) {
-		if (sweep_run(_metadata, &self->w, variant) == FAIL_NONE)
+		if (sweep_run(_metadata, w, path) == FAIL_NONE)
 			idle++;
 		else
 			idle = 0;
-		ASSERT_GT(SWEEP_MAX, ++sweep->nth);
+		ASSERT_GT(SWEEP_MAX, ++w->sweep.nth);
 	}
+}
+
+/* The kinds that must be met and were not. */
+static inline unsigned int sweep_missed(const struct sweep *sweep,
+					const PATH *path)
+{
+	unsigned int missed = path->must;
+	int i;
+
+	for (i = 0; i < FAIL_KINDS; i++)
+		if (sweep->hits[i])
+			missed &= ~(1U << i);
+	return missed;
+}
+
+TEST_F_TIMEOUT(sweep, fails, SWEEP_TIMEOUT)
+{
+	struct sweep *sweep = &self->w.sweep;
+	int i, rounds = 0;
+
+	do {
+		sweep_all(_metadata, &self->w, variant);
+	} while (sweep_missed(sweep, variant) && ++rounds < SWEEP_ROUNDS);
 	for (i = 0; i < FAIL_KINDS; i++) {
 		if (sweep->hits[i])
 			TH_LOG("%s %u", sweep_name(i), sweep->hits[i]);
-		if (variant->must & (1U << i))
-			EXPECT_NE(0, sweep->hits[i])
-				TH_LOG("%s never failed", sweep_name(i));
+		EXPECT_EQ(0, sweep_missed(sweep, variant) & (1U << i))
+			TH_LOG("%s never failed", sweep_name(i));
 	}
 }
 
