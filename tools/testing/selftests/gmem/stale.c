@@ -6,28 +6,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-#include "gmem_fixture.h"
-
-FIXTURE_VARIANT(gmem)
-{
-	bool huge;
-	bool inplace;
-};
-
-FIXTURE_VARIANT_ADD(gmem, huge)
-{
-	.huge = true,
-};
-
-FIXTURE_VARIANT_ADD(gmem, base)
-{
-	.huge = false,
-};
-
-FIXTURE_VARIANT_ADD(gmem, inplace)
-{
-	.inplace = true,
-};
+#include "gmem_places.h"
 
 #define LEN	GT_HUGE
 
