@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the kernel does to pages on its own, or for administrators: KSM,
- * compaction, moves between nodes, memory that is taken away or has failed, and
- * the tracking of writes. Devices use the memory in place or hold it.
+ * compaction, moves between nodes, memory that has failed, and the tracking of
+ * writes. Devices use the memory in place or hold it.
  *
  * Boot with numa=fake=2.
  */

@@ -23,12 +23,15 @@ static unsigned long block_size(void)
 	return strtoul(text, NULL, 16);
 }
 
+/* More than the guest has. */
+#define MAX_BLOCKS	4096
+
 /* The block that holds what the CPU has at an address, or -1. */
 static int block_of(const void *va)
 {
-	__u64 pfn = gt_pfn(va);
+	__u64 pfn = gt_pfn(va), block = pfn * GT_PAGE / block_size();
 
-	return pfn ? (int)(pfn * GT_PAGE / block_size()) : -1;
+	return pfn && block < MAX_BLOCKS ? (int)block : -1;
 }
 
 static int set_state(int block, const char *state)
@@ -64,14 +67,14 @@ static int online(int block)
  * The blocks that can be taken away as long as no device is involved: into some the
  * kernel may have put something of its own early on.
  */
-static bool removable[4096];
+static bool removable[MAX_BLOCKS];
 
 static int find_removable(void)
 {
 	char path[128], text[64];
 	int i, nr = 0;
 
-	for (i = 0; i < 4096; i++) {
+	for (i = 0; i < MAX_BLOCKS; i++) {
 		snprintf(path, sizeof(path), MEMORY "memory%d/valid_zones", i);
 		if (gt_read_file(path, text, sizeof(text)) ||
 		    strncmp(text, "Movable", 7))

@@ -44,16 +44,17 @@ static int suspend(const char *level)
 	if (ret)
 		return ret;
 	ret = setting_set(&delay, PM_TEST_DELAY, "1");
-	for (i = 0; i < 5 && !ret; i++) {
-		ret = gt_write_file(PM_STATE, "freeze");
-		if (ret != -EBUSY)
-			break;
-		ret = 0;
-		usleep(10000);
+	if (!ret) {
+		for (i = 0; i < 5; i++) {
+			ret = gt_write_file(PM_STATE, "freeze");
+			if (ret != -EBUSY)
+				break;
+			usleep(10000);
+		}
+		setting_restore(&delay);
 	}
-	setting_restore(&delay);
 	setting_restore(&test);
-	return ret < 0 ? ret : 0;
+	return ret;
 }
 
 static long nr_suspends(void)
