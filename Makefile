@@ -3,9 +3,10 @@
 # Every target does the set-up it needs by itself, only what is missing, and can be
 # interrupted and started again.  `make help` lists the targets.
 #
-# Variables: KDIR=tree (your own kernel tree, only read), FLAVOUR=base|debug|bench,
-# BUILD=dir (where everything goes; default build/), JOBS=n, and for the guest
-# CPUS, MEM, DEVICES, DEVMEM, ICOUNT, IOMMU, MOCK, APPEND, TIMEOUT: see scripts/vm.
+# Variables: KDIR=tree (your own kernel tree, only read),
+# FLAVOUR=base|debug|kcsan|bench (see configs/), BUILD=dir (where everything goes;
+# default build/), JOBS=n, and for the guest CPUS, MEM, DEVICES, DEVMEM, ICOUNT, IOMMU,
+# MOCK, APPEND, TIMEOUT: see scripts/vm.
 
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
@@ -27,11 +28,11 @@ test: ## run all tests; ends in "N passed, N failed, N skipped"
 	@scripts/prepare kernel vm test
 	@scripts/test
 
-test-debug: ## run KUnit and all selftests on the debug kernel; takes an hour
+test-debug: ## run KUnit and all selftests on both debug kernels, debug and kcsan; takes long
 	@scripts/prepare kernel vm
-	@scripts/test kunit-debug selftests-debug
+	@scripts/test kunit-debug selftests-debug kunit-kcsan selftests-kcsan
 
-kernel: ## build the kernel with GMEM in it (FLAVOUR=debug: with KASAN, lockdep, ...)
+kernel: ## build the kernel with GMEM in it (FLAVOUR=debug: with KASAN, lockdep; kcsan; ...)
 	@scripts/prepare kernel
 	@scripts/build-kernel
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The archives of qemu/cpio.py, read by the real cpio; and klog-check's own samples."""
+"""The archives of qemu/cpio.py, read by the real cpio."""
 
 import io
 import subprocess
@@ -28,10 +28,3 @@ class CpioTest(unittest.TestCase):
             self.assertEqual((top / "a/b/file").read_bytes(), b"hello")
             self.assertEqual((top / "a/b/file").stat().st_mode & 0o777, 0o755)
             self.assertEqual((top / "a/link").readlink(), Path("b/file"))
-
-
-class KlogCheckTest(unittest.TestCase):
-    def test_samples(self) -> None:
-        done = subprocess.run([REPO / "scripts/klog-check", "--self-test"], check=False,
-                              capture_output=True, text=True)
-        self.assertEqual(done.returncode, 0, done.stderr)
