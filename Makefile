@@ -4,7 +4,7 @@
 # interrupted and started again.  `make help` lists the targets.
 #
 # Variables: KDIR=tree (your own kernel tree, only read),
-# FLAVOUR=base|debug|kcsan|bench (see configs/), BUILD=dir (where everything goes;
+# FLAVOUR=base|debug|kcsan|bench|mm (see configs/), BUILD=dir (where everything goes;
 # default build/), JOBS=n, and for the guest CPUS, MEM, DEVICES, DEVMEM, ICOUNT, IOMMU,
 # MOCK, APPEND, TIMEOUT: see scripts/vm.
 
@@ -17,7 +17,7 @@ export KDIR FLAVOUR BUILD JOBS CPUS MEM DEVICES DEVMEM ICOUNT IOMMU MOCK APPEND 
 build := $(if $(BUILD),$(BUILD),build)
 
 # A `##` behind a target is its line in `make help`
-.PHONY: demo test test-debug kernel vm kunit selftests check bench footprint series doc \
+.PHONY: demo test test-debug test-mm kernel vm kunit selftests check bench footprint series doc \
 	clean distclean help
 
 demo: ## see an accelerator work on malloc()ed memory: the place to start
@@ -57,6 +57,10 @@ selftests: ## run the selftests in the guest (FLAVOUR=debug: on the debug kernel
 	@scripts/prepare kernel vm
 	@scripts/test selftests-$(or $(FLAVOUR),base)
 
+test-mm: ## run the kernel's own mm tests with and without GMEM; prints the differences
+	@scripts/prepare kernel vm mm
+	@scripts/test-mm
+
 check: ## run the static checks: checkpatch, sparse, coccinelle, kernel-doc, ...
 	@scripts/prepare kernel check
 	@if [ -x scripts/check/run ]; then scripts/check/run; \
@@ -78,8 +82,8 @@ doc: ## build the documentation with the kernel's own tools, without warnings
 	@scripts/doc
 
 clean: ## remove what was built; keep the kernel source
-	rm -rf $(build)/out $(build)/user $(build)/log $(build)/results $(build)/series $(build)/doc \
-		$(build)/check
+	rm -rf $(build)/out $(build)/pristine $(build)/user $(build)/log $(build)/results \
+		$(build)/series $(build)/doc $(build)/check
 
 distclean: ## remove everything, the downloaded kernel too
 	rm -rf $(build)
