@@ -4,9 +4,9 @@
 # interrupted and started again.  `make help` lists the targets.
 #
 # Variables: KDIR=tree (your own kernel tree, only read),
-# FLAVOUR=base|debug|kcsan|bench|mm (see configs/), BUILD=dir (where everything goes;
-# default build/), JOBS=n, and for the guest CPUS, MEM, DEVICES, DEVMEM, ICOUNT, IOMMU,
-# MOCK, APPEND, TIMEOUT: see scripts/vm.
+# FLAVOUR=base|debug|kcsan|bench|gcov|mm (see configs/), BUILD=dir (where everything
+# goes; default build/), JOBS=n, and for the guest CPUS, MEM, DEVICES, DEVMEM, ICOUNT,
+# IOMMU, MOCK, APPEND, TIMEOUT: see scripts/vm.
 
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
@@ -17,8 +17,8 @@ export KDIR FLAVOUR BUILD JOBS CPUS MEM DEVICES DEVMEM ICOUNT IOMMU MOCK APPEND 
 build := $(if $(BUILD),$(BUILD),build)
 
 # A `##` behind a target is its line in `make help`
-.PHONY: demo test test-debug test-mm kernel vm kunit selftests check bench footprint series doc \
-	clean distclean help
+.PHONY: demo test test-debug test-mm coverage kernel vm kunit selftests check bench footprint \
+	series doc clean distclean help
 
 demo: ## see an accelerator work on malloc()ed memory: the place to start
 	@scripts/prepare kernel vm
@@ -31,6 +31,10 @@ test: ## run all tests; ends in "N passed, N failed, N skipped"
 test-debug: ## run KUnit and all selftests on both debug kernels, debug and kcsan; takes long
 	@scripts/prepare kernel vm
 	@scripts/test kunit-debug selftests-debug kunit-kcsan selftests-kcsan
+
+coverage: ## measure what KUnit and the selftests reach; writes build/coverage/index.html
+	@scripts/prepare kernel vm cover
+	@scripts/coverage
 
 kernel: ## build the kernel with GMEM in it (FLAVOUR=debug: with KASAN, lockdep; kcsan; ...)
 	@scripts/prepare kernel
@@ -83,7 +87,7 @@ doc: ## build the documentation with the kernel's own tools, without warnings
 
 clean: ## remove what was built; keep the kernel source
 	rm -rf $(build)/out $(build)/pristine $(build)/user $(build)/log $(build)/results \
-		$(build)/series $(build)/doc $(build)/check
+		$(build)/series $(build)/doc $(build)/check $(build)/coverage
 
 distclean: ## remove everything, the downloaded kernel too
 	rm -rf $(build)

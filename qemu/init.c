@@ -12,14 +12,17 @@
  *   /dev/gmem-status  written here only: "exit N" or "signal N"
  *   /dev/gmem-result  free for the program: the host saves what is written
  *
+ * and a fourth, /dev/gmem-coverage, if the host asks for what gcov counted.
+ *
  * After the program, everything left is killed and the modules are unloaded, last
  * one first; one that cannot be unloaded has leaked something, and the kernel's log
- * says so.
+ * says so. gcov remembers what was counted in them.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -38,10 +41,12 @@
 #define MAX_MODULES	16
 #define MAX_ARGS	256
 #define UNLOAD_SECONDS	10
+#define MAX_COVERAGE	(1 << 20)
 
 static char *modules[MAX_MODULES];
 static int nr_modules;
 static int status_fd = -1;
+static FILE *coverage;
 
 /* A line in the kernel's log, in one write so that it stays in one piece. */
 static void klog(const char *format, ...)
@@ -261,6 +266,51 @@ static void kill_everything(void)
 		;
 }
 
+/*
+ * One file of gcov's: a line "SIZE PATH", then the data. debugfs does not know the
+ * size before it is read.
+ */
+static int send_coverage_file(const char *path, const struct stat *info, int type,
+			      struct FTW *where)
+{
+	static char data[MAX_COVERAGE];
+	const char *suffix = strrchr(path, '.');
+	size_t size;
+	FILE *file;
+
+	(void)info;
+	(void)where;
+	if (type != FTW_F || !suffix || strcmp(suffix, ".gcda"))
+		return 0;
+	file = fopen(path, "re");
+	if (!file) {
+		klog("cannot open %s: %s", path, strerror(errno));
+		return 0;
+	}
+	size = fread(data, 1, sizeof(data), file);
+	if (ferror(file) || size == sizeof(data)) {
+		klog("cannot read %s", path);
+	} else {
+		fprintf(coverage, "%zu %s\n", size, path);
+		fwrite(data, 1, size, coverage);
+	}
+	fclose(file);
+	return 0;
+}
+
+static void send_coverage(void)
+{
+	coverage = fopen("/dev/gmem-coverage", "we");
+	if (!coverage)
+		return;
+	if (nftw("/sys/kernel/debug/gcov", send_coverage_file, 16, FTW_PHYS))
+		klog("cannot read /sys/kernel/debug/gcov: %s", strerror(errno));
+	/* The host knows by this line that nothing is missing */
+	fprintf(coverage, "0 end\n");
+	if (fclose(coverage))
+		klog("cannot send the coverage: %s", strerror(errno));
+}
+
 int main(void)
 {
 	static char *shell[] = { "/bin/sh", "-l", NULL };
@@ -281,6 +331,7 @@ int main(void)
 		wait_for(start(run ? argv : shell, run));
 	kill_everything();
 	unload_modules();
+	send_coverage();
 	sync();
 	reboot(RB_POWER_OFF);
 	return 0;

@@ -45,8 +45,14 @@ class Machine:
             return ["-accel", "tcg", "-icount", ICOUNT[self.icount], "-smp", "1"]
         return ["-accel", "tcg,thread=multi", "-smp", str(self.cpus)]
 
-    def command(self, terminal: str, status: str, result: str) -> list[str]:
-        """The command line; the arguments are the backends of the three channels."""
+    @staticmethod
+    def _port(name: str, backend: str) -> list[str]:
+        """A one-way line to the host, /dev/gmem-NAME in the guest."""
+        return ["-chardev", f"{backend},id={name}",
+                "-device", f"virtserialport,bus=ports.0,chardev={name},name=gmem-{name}"]
+
+    def command(self, terminal: str, ports: dict[str, str]) -> list[str]:
+        """The command line; the arguments are the backends of the terminal and the ports."""
         line = [QEMU, "-M", "q35", "-cpu", "max,la57=off", "-m", self.memory,
                 "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
                 "-kernel", str(self.kernel), "-initrd", str(self.initrd),
@@ -59,11 +65,9 @@ class Machine:
         line += ["-chardev", f"file,id=log,path={self.log}", "-serial", "chardev:log",
                  "-device", "virtio-serial-pci,id=ports",
                  "-chardev", f"{terminal},id=terminal",
-                 "-device", "virtconsole,bus=ports.0,chardev=terminal",
-                 "-chardev", f"{status},id=status",
-                 "-device", "virtserialport,bus=ports.0,chardev=status,name=gmem-status",
-                 "-chardev", f"{result},id=result",
-                 "-device", "virtserialport,bus=ports.0,chardev=result,name=gmem-result"]
+                 "-device", "virtconsole,bus=ports.0,chardev=terminal"]
+        for name, backend in ports.items():
+            line += self._port(name, backend)
         for n in range(self.devices):
             line += self._accelerator(n)
         return line
