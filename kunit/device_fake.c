@@ -182,6 +182,44 @@ static int fake_peer_unmap(struct gm_context *ctx, unsigned long va,
 	return 0;
 }
 
+static bool fake_can_copy_from(struct gm_dev *gm, struct gm_dev *peer)
+{
+	struct fake_dev *dev = gm_dev_priv(gm), *other = gm_dev_priv(peer);
+
+	fake_require(dev, other->vram && other != dev);
+	return dev->copies_peers;
+}
+
+static bool fake_in_vram(const struct fake_dev *dev, u64 dpa, size_t size)
+{
+	u64 at = dpa - FAKE_VRAM_DPA;
+
+	return at < dev->vram_size && at + size <= dev->vram_size && size &&
+	       PAGE_ALIGNED(size | dpa);
+}
+
+static int fake_copy_peer(struct fake_dev *dev, void *vram,
+			  const struct gm_copy_extent *ext)
+{
+	struct fake_dev *peer = gm_dev_priv(ext->peer);
+	struct gm_context *ctx = dev->peer_ctx;
+
+	fake_require(dev, dev->copies_peers);
+	fake_require(dev, !ctx || !fake_snapshot(ctx, 0, TASK_SIZE_MAX).pages);
+	if (!fake_in_vram(peer, ext->peer_dpa, ext->size)) {
+		fake_require(dev, false);
+		return -EINVAL;
+	}
+	if (dev->peer_vanishes) {
+		gm_dev_mark_lost(ext->peer);
+		memset(vram, 0xff, ext->size);
+	} else {
+		memcpy(vram, peer->vram + ext->peer_dpa - FAKE_VRAM_DPA,
+		       ext->size);
+	}
+	return 0;
+}
+
 static void fake_copy_page(void *vram, phys_addr_t phys, enum gm_copy_op op)
 {
 	struct page *page = pfn_to_page(PHYS_PFN(phys));
@@ -194,28 +232,33 @@ static void fake_copy_page(void *vram, phys_addr_t phys, enum gm_copy_op op)
 		memcpy_to_page(page, 0, vram, PAGE_SIZE);
 }
 
+static int fake_copy_one(struct fake_dev *dev, const struct gm_copy_extent *ext)
+{
+	void *vram = dev->vram + ext->dpa - FAKE_VRAM_DPA;
+	size_t off;
+
+	if (!fake_in_vram(dev, ext->dpa, ext->size)) {
+		fake_require(dev, false);
+		return -EINVAL;
+	}
+	if (dev->copy_error && dev->copy_error_op & BIT(ext->op))
+		return dev->copy_error;
+	if (ext->op == GM_COPY_FROM_PEER)
+		return fake_copy_peer(dev, vram, ext);
+	for (off = 0; off < ext->size; off += PAGE_SIZE)
+		fake_copy_page(vram + off, ext->phys + off, ext->op);
+	return 0;
+}
+
 static int fake_copy(struct gm_dev *gm, const struct gm_copy_extent *ext,
 		     unsigned int nr, struct dma_fence **fence)
 {
-	struct fake_dev *dev = gm_dev_priv(gm);
 	unsigned int i;
-	size_t off;
+	int ret = 0;
 
-	for (i = 0; i < nr; i++, ext++) {
-		u64 at = ext->dpa - FAKE_VRAM_DPA;
-
-		if (at >= dev->vram_size || at + ext->size > dev->vram_size ||
-		    !ext->size || !PAGE_ALIGNED(ext->size | ext->dpa)) {
-			fake_require(dev, false);
-			return -EINVAL;
-		}
-		if (dev->copy_error && dev->copy_error_op & BIT(ext->op))
-			return dev->copy_error;
-		for (off = 0; off < ext->size; off += PAGE_SIZE)
-			fake_copy_page(dev->vram + at + off, ext->phys + off,
-				       ext->op);
-	}
-	return 0;
+	for (i = 0; i < nr && !ret; i++)
+		ret = fake_copy_one(gm_dev_priv(gm), &ext[i]);
+	return ret;
 }
 
 #define FAKE_OPS					\
@@ -225,6 +268,7 @@ static int fake_copy(struct gm_dev *gm, const struct gm_copy_extent *ext,
 	.map_prepare = fake_map_prepare,		\
 	.peer_map = fake_peer_map,			\
 	.peer_unmap = fake_peer_unmap,			\
+	.can_copy_from = fake_can_copy_from,		\
 	.copy = fake_copy
 
 const struct gm_mmu fake_mmu = {

@@ -30,6 +30,11 @@
  * @map_error:	what &gm_mmu.peer_map returns
  * @prepare_error: what &gm_mmu.map_prepare returns
  * @create_error: what &gm_mmu.ctx_create returns
+ * @copies_peers: what &gm_mmu.can_copy_from returns
+ * @peer_vanishes: a device is lost while its memory is read, which then reads as
+ *	something else
+ * @peer_ctx:	context of another device that must translate nothing while that
+ *		device's memory is read, or NULL
  * @unmaps:	calls of &gm_mmu.peer_unmap
  * @bad:	calls that break the contract
  * @contexts:	contexts that were created and not destroyed
@@ -45,6 +50,9 @@ struct fake_dev {
 	int map_error;
 	int prepare_error;
 	int create_error;
+	bool copies_peers;
+	bool peer_vanishes;
+	struct gm_context *peer_ctx;
 	atomic_t unmaps;
 	atomic_t bad;
 	atomic_t contexts;

@@ -62,11 +62,14 @@ struct gm_segment {
  * @GM_COPY_TO_DEVICE: host memory to device memory
  * @GM_COPY_FROM_DEVICE: device memory to host memory
  * @GM_COPY_ZERO: fill device memory with zeros; the host side is unused
+ * @GM_COPY_FROM_PEER: memory of another device to device memory; the host side
+ *	is unused. Only after &gm_mmu.can_copy_from has agreed
  */
 enum gm_copy_op {
 	GM_COPY_TO_DEVICE,
 	GM_COPY_FROM_DEVICE,
 	GM_COPY_ZERO,
+	GM_COPY_FROM_PEER,
 };
 
 /**
@@ -76,6 +79,8 @@ enum gm_copy_op {
  * @dpa:	device physical address
  * @dma_addr:	bus address of the host memory
  * @phys:	CPU physical address of the same host memory
+ * @peer:	the device that has the data, for %GM_COPY_FROM_PEER
+ * @peer_dpa:	device physical address on @peer
  */
 struct gm_copy_extent {
 	enum gm_copy_op op;
@@ -83,6 +88,8 @@ struct gm_copy_extent {
 	u64 dpa;
 	dma_addr_t dma_addr;
 	phys_addr_t phys;
+	struct gm_dev *peer;
+	u64 peer_dpa;
 };
 
 /* gm_mmu.peer_unmap() flags */
@@ -189,6 +196,20 @@ struct gm_mmu {
 			 unsigned long size);
 
 	/**
+	 * @can_copy_from: whether @copy can read the memory of @peer.
+	 *
+	 * Optional; without it, or when it says no, data that is on another
+	 * device takes the way through host memory. Only asked about a @peer
+	 * whose operations have the same function here, so that gm_dev_priv()
+	 * of it is the driver's own. May sleep, but takes no longer than a
+	 * look at the two devices: pages and the mmap_lock are held.
+	 *
+	 * @peer may be about to go away: until the copies are done, its driver
+	 * is kept in gm_dev_destroy(). The answer may change from call to call.
+	 */
+	bool (*can_copy_from)(struct gm_dev *dev, struct gm_dev *peer);
+
+	/**
 	 * @copy: move data between host and device memory.
 	 *
 	 * Required for a device that registers memory. May sleep and
@@ -197,6 +218,9 @@ struct gm_mmu {
 	 * @fence which signals in bounded time; an error of the fence is an
 	 * error of the copy. On error the contents of all destinations are
 	 * undefined and those of all sources intact.
+	 *
+	 * %GM_COPY_FROM_PEER is asked of the device that gets the data. What is
+	 * read from a peer that has vanished is an error, too.
 	 *
 	 * Return: 0 or a negative errno.
 	 */

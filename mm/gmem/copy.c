@@ -3,7 +3,8 @@
  * Copies: pieces are collected, contiguous ones joined, and handed to the
  * driver in batches.
  *
- * Host memory is mapped for DMA only while a batch is on its way. An error
+ * Host memory is mapped for DMA only while a batch is on its way. How a device
+ * reaches the memory of another one is its driver's business. An error
  * sticks: later pieces are dropped, and gm_copy_finish() returns it. Then the
  * destinations are undefined and the sources intact.
  */
@@ -22,7 +23,7 @@
 /**
  * gm_copy_init() - begin a copy
  * @copy: the copy
- * @hnode: the device side
+ * @hnode: the device side; the destination, if both sides are devices
  * @ext: room for GM_BATCH extents, or for as many pieces as will be added
  */
 void gm_copy_init(struct gm_copy *copy, struct gm_hnode *hnode,
@@ -32,6 +33,12 @@ void gm_copy_init(struct gm_copy *copy, struct gm_hnode *hnode,
 	copy->ext = ext;
 	copy->nr = 0;
 	copy->ret = 0;
+	copy->peers = false;
+}
+
+static bool gm_extent_has_host(const struct gm_copy_extent *ext)
+{
+	return ext->op == GM_COPY_TO_DEVICE || ext->op == GM_COPY_FROM_DEVICE;
 }
 
 static enum dma_data_direction gm_copy_dir(enum gm_copy_op op)
@@ -49,7 +56,7 @@ static void gm_copy_unmap(struct gm_copy *copy, unsigned int nr)
 	for (i = 0; i < nr; i++) {
 		struct gm_copy_extent *ext = &copy->ext[i];
 
-		if (ext->op != GM_COPY_ZERO)
+		if (gm_extent_has_host(ext))
 			dma_unmap_phys(parent, ext->dma_addr, ext->size,
 				       gm_copy_dir(ext->op), 0);
 	}
@@ -64,7 +71,7 @@ static int gm_copy_map(struct gm_copy *copy)
 	for (i = 0; i < copy->nr; i++) {
 		struct gm_copy_extent *ext = &copy->ext[i];
 
-		if (ext->op == GM_COPY_ZERO || !dma)
+		if (!gm_extent_has_host(ext) || !dma)
 			continue;
 		ext->dma_addr = dma_map_phys(parent, ext->phys, ext->size,
 					     gm_copy_dir(ext->op), 0);
@@ -89,6 +96,21 @@ static int gm_copy_wait(struct gm_copy *copy, struct dma_fence *fence)
 	}
 	dma_fence_put(fence);
 	return ret;
+}
+
+/*
+ * What was read from a device that is lost now may be anything, whatever the
+ * driver saw of it.
+ */
+static bool gm_copy_lost_peer(const struct gm_copy *copy)
+{
+	unsigned int i;
+
+	for (i = 0; i < copy->nr; i++)
+		if (copy->ext[i].op == GM_COPY_FROM_PEER &&
+		    gm_dev_lost(copy->ext[i].peer))
+			return true;
+	return false;
 }
 
 static void gm_copy_flush(struct gm_copy *copy)
@@ -116,6 +138,8 @@ static void gm_copy_flush(struct gm_copy *copy)
 		else
 			gm_copy_unmap(copy, copy->nr);
 	}
+	if (!ret && copy->peers && gm_copy_lost_peer(copy))
+		ret = -ENODEV;
 	copy->ret = ret;
 out:
 	copy->nr = 0;
@@ -150,6 +174,45 @@ void gm_copy_add(struct gm_copy *copy, enum gm_copy_op op, u64 dpa,
 		.dpa = dpa,
 		.phys = phys,
 		.dma_addr = DMA_MAPPING_ERROR,
+	};
+	if (copy->nr == GM_BATCH)
+		gm_copy_flush(copy);
+}
+
+/**
+ * gm_copy_add_peer() - add a piece that is on another device
+ * @copy: the copy
+ * @dpa: device physical address of the destination
+ * @hnode: where the data is
+ * @pfn: page frame number there
+ * @size: bytes
+ *
+ * Context: may sleep.
+ */
+void gm_copy_add_peer(struct gm_copy *copy, u64 dpa,
+		      const struct gm_hnode *hnode, unsigned long pfn,
+		      size_t size)
+{
+	u64 peer_dpa = gm_hnode_dpa(hnode, pfn);
+	struct gm_copy_extent *last;
+
+	copy->peers = true;
+	if (copy->nr) {
+		last = &copy->ext[copy->nr - 1];
+		if (last->op == GM_COPY_FROM_PEER && last->peer == hnode->dev &&
+		    last->dpa + last->size == dpa &&
+		    last->peer_dpa + last->size == peer_dpa) {
+			last->size += size;
+			return;
+		}
+	}
+	copy->ext[copy->nr++] = (struct gm_copy_extent){
+		.op = GM_COPY_FROM_PEER,
+		.size = size,
+		.dpa = dpa,
+		.dma_addr = DMA_MAPPING_ERROR,
+		.peer = hnode->dev,
+		.peer_dpa = peer_dpa,
 	};
 	if (copy->nr == GM_BATCH)
 		gm_copy_flush(copy);

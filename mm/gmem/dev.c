@@ -69,6 +69,23 @@ void gm_dev_exit(struct gm_dev *dev)
 	percpu_ref_put(&dev->active);
 }
 
+/**
+ * gm_dev_can_copy_from() - whether data can come from another device directly
+ * @dev: the device that is to get it
+ * @peer: the device that has it; its hnode is kept
+ *
+ * Context: may sleep; the mmap_lock and folios may be held.
+ * Return: true if so.
+ */
+bool gm_dev_can_copy_from(struct gm_dev *dev, struct gm_dev *peer)
+{
+	const struct gm_mmu *mmu = dev->mmu;
+
+	if (!mmu->can_copy_from || mmu->can_copy_from != peer->mmu->can_copy_from)
+		return false;
+	return !gm_dev_lost(peer) && mmu->can_copy_from(dev, peer);
+}
+
 static bool gm_mmu_valid(const struct gm_mmu *mmu)
 {
 	if (!mmu->name || !mmu->peer_map || !mmu->peer_unmap)

@@ -87,39 +87,88 @@ static bool gm_range_to_move(const struct gm_request *req, u16 res,
 	return true;
 }
 
-/* Whether something in the range is recorded to be on another device. */
-static bool gm_range_is_remote(const struct gm_request *req, u16 res)
+/* Where the data of a range is that is neither here nor on the host. */
+enum gm_remote {
+	GM_REMOTE_NONE,
+	GM_REMOTE_DIRECT,	/* on devices that this one can copy from */
+	GM_REMOTE_AWAY,		/* it must come home first */
+};
+
+static enum gm_remote gm_range_remote(const struct gm_request *req, u16 res,
+				      unsigned long start, unsigned long end)
 {
-	unsigned long at = PHYS_PFN(req->start), last = PHYS_PFN(req->end);
+	unsigned long at = PHYS_PFN(start), last = PHYS_PFN(end);
+	enum gm_remote remote = GM_REMOTE_NONE;
 	struct gm_lpt_run run;
 
 	while (at < last &&
 	       gm_lpt_find(&req->ctx->as->lpt, at, last, &run)) {
-		if (run.state.res > GM_LPT_HOST && run.state.res != res)
-			return true;
+		struct gm_hnode *peer;
+
 		at = run.end;
+		if (run.state.res <= GM_LPT_HOST || run.state.res == res)
+			continue;
+		peer = gm_hnode_of_res(run.state.res);
+		if (!peer || !gm_dev_can_copy_from(req->ctx->dev, peer->dev))
+			return GM_REMOTE_AWAY;
+		remote = GM_REMOTE_DIRECT;
 	}
-	return false;
+	return remote;
 }
 
-/* Brings the data to the device if that is wanted and possible. */
-static void gm_move(struct gm_request *req, struct vm_area_struct *vma)
+/*
+ * Moves a part of the range to the device: what is on another one directly if
+ * that is possible, else by way of the host.
+ */
+static int gm_bring(struct gm_request *req, struct vm_area_struct *vma,
+		    unsigned long start, unsigned long end,
+		    enum gm_remote remote)
 {
+	bool left = true;
+	int ret;
+
+	if (remote == GM_REMOTE_DIRECT) {
+		ret = gm_migrate_to_device(req->ctx, vma, start, end, req->va,
+					   req->scratch, &left);
+		if (!left)
+			return ret;
+		req->moved += max(ret, 0);
+	}
+	if (remote != GM_REMOTE_NONE)
+		gm_migrate_home(vma, req->start, req->end, req->scratch);
+	return gm_migrate_to_device(req->ctx, vma, start, end, req->va,
+				    req->scratch, NULL);
+}
+
+/*
+ * Brings the data to the device if that is wanted and possible.
+ *
+ * @found: a page was found on another device, whatever the record says
+ */
+static void gm_move(struct gm_request *req, struct vm_area_struct *vma,
+		    bool found)
+{
+	unsigned long start = req->start, end = req->end;
+	enum gm_remote remote = GM_REMOTE_AWAY;
 	struct gm_hnode *hnode;
-	unsigned long start, end;
 	int ret;
 
 	guard(srcu)(&gm_hnode_srcu);
 	/* Pairs with the release in gm_dev_register_physmem(). */
 	hnode = smp_load_acquire(&req->ctx->dev->hnode);
-	if (!hnode || req->placement == GM_PLACE_HOST || req->uffd_wp)
+	if (!hnode || req->placement == GM_PLACE_HOST || req->uffd_wp) {
+		if (found)
+			gm_migrate_home(vma, start, end, req->scratch);
 		return;
-	if (!gm_range_to_move(req, gm_hnode_res(hnode), &start, &end))
-		return;
-	if (gm_range_is_remote(req, gm_hnode_res(hnode)))
-		gm_migrate_home(vma, req->start, req->end, req->scratch);
-	ret = gm_migrate_to_device(req->ctx, vma, start, end, req->va,
-				   req->scratch);
+	}
+	if (!found) {
+		if (!gm_range_to_move(req, gm_hnode_res(hnode), &start, &end))
+			return;
+		remote = gm_range_remote(req, gm_hnode_res(hnode), start, end);
+	} else if (req->ctx->dev->mmu->can_copy_from) {
+		remote = GM_REMOTE_DIRECT;
+	}
+	ret = gm_bring(req, vma, start, end, remote);
 	if (ret <= 0)
 		return;
 	req->moved += ret;
@@ -224,9 +273,7 @@ static int gm_resolve_once(struct gm_request *req, bool remote)
 	req->start = max(req->start, vma->vm_start);
 	req->end = min(req->end, vma->vm_end);
 	req->uffd_wp = userfaultfd_wp(vma);
-	if (remote)
-		gm_migrate_home(vma, req->start, req->end, req->scratch);
-	gm_move(req, vma);
+	gm_move(req, vma, remote);
 	mmap_read_unlock(mm);
 
 	if (ctx->dev->mmu->map_prepare) {

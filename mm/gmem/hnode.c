@@ -17,6 +17,7 @@
 #include <linux/numa.h>
 #include <linux/slab.h>
 #include <linux/srcu.h>
+#include <linux/xarray.h>
 
 #include "internal.h"
 
@@ -31,6 +32,9 @@ DEFINE_SRCU(gm_hnode_srcu);
 static DEFINE_IDA(gm_hnode_ids);
 static DEFINE_MUTEX(gm_hnodes_lock);
 static LIST_HEAD(gm_hnodes);
+
+/* By gm_hnode_res(), for who holds gm_hnode_srcu. */
+static DEFINE_XARRAY(gm_hnode_table);
 
 /* Its address is the owner of all our pages. */
 static const char gm_owner;
@@ -66,6 +70,18 @@ struct gm_hnode *gm_hnode_of_page(const struct page *page)
 u16 gm_hnode_res(const struct gm_hnode *hnode)
 {
 	return GM_LPT_HNODE(hnode->hnid - MAX_NUMNODES);
+}
+
+/**
+ * gm_hnode_of_res() - find an hnode by what the logical page table calls it
+ * @res: residency value
+ *
+ * Context: gm_hnode_srcu is held, as long as the result is used.
+ * Return: the hnode; or NULL if there is none, or it is being emptied.
+ */
+struct gm_hnode *gm_hnode_of_res(u16 res)
+{
+	return xa_load(&gm_hnode_table, res);
 }
 
 /**
@@ -181,8 +197,14 @@ static int gm_hnode_init(struct gm_hnode *hnode)
 	ret = gm_sysfs_add_hnode(hnode);
 	if (ret)
 		goto err_pages;
+	ret = xa_err(xa_store(&gm_hnode_table, gm_hnode_res(hnode), hnode,
+			      GFP_KERNEL));
+	if (ret)
+		goto err_sysfs;
 	return 0;
 
+err_sysfs:
+	gm_sysfs_remove_hnode(hnode);
 err_pages:
 	gm_hnode_exit_pages(hnode);
 err_frames:
@@ -267,6 +289,7 @@ int gm_dev_unregister_physmem(struct gm_dev *dev, int hnid)
 
 	scoped_guard(mutex, &gm_hnodes_lock)
 		list_del(&hnode->link);
+	xa_erase(&gm_hnode_table, gm_hnode_res(hnode));
 	gm_frames_close(hnode);
 	WRITE_ONCE(dev->hnode, NULL);
 	synchronize_srcu(&gm_hnode_srcu);

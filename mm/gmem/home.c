@@ -331,7 +331,7 @@ static int gm_home_run(struct gm_home *home)
 	migrate_vma_pages(&home->args);
 	gm_home_result(home);
 	trace_gm_migrate(home->hnid, false, home->args.start, home->args.end,
-			 home->moved);
+			 home->moved, NUMA_NO_NODE, 0);
 	migrate_vma_finalize(&home->args);
 	return home->ret;
 }

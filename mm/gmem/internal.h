@@ -260,6 +260,7 @@ bool gm_dev_enter(struct gm_dev *dev);
 void gm_dev_exit(struct gm_dev *dev);
 void gm_dev_get(struct gm_dev *dev);
 void gm_dev_put(struct gm_dev *dev);
+bool gm_dev_can_copy_from(struct gm_dev *dev, struct gm_dev *peer);
 static inline bool gm_dev_lost(const struct gm_dev *dev)
 {
 	return READ_ONCE(dev->lost);
@@ -274,6 +275,7 @@ struct gm_dev *gm_hnode_dev(int hnid);
 typedef int (*gm_hnode_fn)(struct gm_hnode *hnode, void *arg);
 void gm_hnode_visit_all(gm_hnode_fn fn, void *arg);
 u16 gm_hnode_res(const struct gm_hnode *hnode);
+struct gm_hnode *gm_hnode_of_res(u16 res);
 
 /* frames.c */
 int gm_frames_init(struct gm_hnode *hnode);
@@ -331,18 +333,23 @@ struct gm_copy {
 	struct gm_copy_extent *ext;
 	unsigned int nr;
 	int ret;
+	bool peers;
 };
 
 void gm_copy_init(struct gm_copy *copy, struct gm_hnode *hnode,
 		  struct gm_copy_extent *ext);
 void gm_copy_add(struct gm_copy *copy, enum gm_copy_op op, u64 dpa,
 		 phys_addr_t phys, size_t size);
+void gm_copy_add_peer(struct gm_copy *copy, u64 dpa,
+		      const struct gm_hnode *hnode, unsigned long pfn,
+		      size_t size);
 int gm_copy_finish(struct gm_copy *copy);
 
 /* migrate.c */
 int gm_migrate_to_device(struct gm_context *ctx, struct vm_area_struct *vma,
 			 unsigned long start, unsigned long end,
-			 unsigned long fault_va, struct gm_scratch *scratch);
+			 unsigned long fault_va, struct gm_scratch *scratch,
+			 bool *peers);
 
 /* split.c */
 bool gm_split_range(struct vm_area_struct *vma, unsigned long start,

@@ -12,6 +12,12 @@
  * there is never a frame in use which no logical page table knows: if that
  * needs memory which is not there, nothing moves. Pages that fail to commit
  * leave the record an upper bound.
+ *
+ * Data on another device comes directly from there when the driver can copy so.
+ * The notifier that migrate_vma_setup() calls has then ended the other device's
+ * access to it, as anybody's. The page that is left behind is locked and referenced
+ * to the end, and gm_hnode_srcu is held: until then the other device's memory, its
+ * driver and its operations stay, whatever becomes of the device.
  */
 #include <linux/hmm.h>
 #include <linux/migrate.h>
@@ -33,16 +39,28 @@
  * @hnode:	destination
  * @ctx:	on whose behalf
  * @fault_va:	address that is wanted, for the decision what to populate
- * @all_anon:	no page in the range is of a file or KSM's
+ * @all_movable: no page in the range is of a file, KSM's or on a device
  * @scratch:	working memory
+ * @peers:	data on other devices moves, too
+ * @peer:	where such data was met last
+ * @peer_ok:	whether it can be copied from @peer
+ * @peer_hnid:	where pages came from directly; NUMA_NO_NODE when from nowhere
+ * @direct:	how many did
+ * @left:	pages that are still on other devices
  */
 struct gm_migration {
 	struct migrate_vma args;
 	struct gm_hnode *hnode;
 	struct gm_context *ctx;
 	unsigned long fault_va;
-	bool all_anon;
+	bool all_movable;
 	struct gm_scratch *scratch;
+	bool peers;
+	const struct gm_hnode *peer;
+	bool peer_ok;
+	int peer_hnid;
+	unsigned long direct;
+	unsigned long left;
 };
 
 static bool gm_is_whole_block(unsigned long start, unsigned long end)
@@ -75,15 +93,47 @@ static bool gm_hole_wanted(const struct gm_migration *mig, unsigned long i)
 	       ALIGN_DOWN(mig->fault_va, GM_POPULATE_SIZE);
 }
 
+/*
+ * The other device's memory that holds the page of an entry, or NULL. The page is
+ * locked.
+ */
+static struct gm_hnode *gm_peer_of(const struct gm_migration *mig,
+				   unsigned long src)
+{
+	struct gm_hnode *hnode = NULL;
+
+	if (mig->peers && src & MIGRATE_PFN_VALID)
+		hnode = gm_hnode_of_page(migrate_pfn_to_page(src));
+	return hnode == mig->hnode ? NULL : hnode;
+}
+
+/* Whether a page can be copied: not if it is where it should be already. */
+static bool gm_is_reachable(struct gm_migration *mig, unsigned long src)
+{
+	struct gm_hnode *peer;
+
+	if (!gm_hnode_of_page(migrate_pfn_to_page(src)))
+		return true;
+	peer = gm_peer_of(mig, src);
+	if (!peer)
+		return false;
+	if (peer != mig->peer) {
+		mig->peer = peer;
+		mig->peer_ok = gm_dev_can_copy_from(mig->hnode->dev, peer->dev);
+	}
+	return mig->peer_ok;
+}
+
 /* Whether page @i is to move: it can, and if it is a hole, it is wanted. */
-static inline bool gm_wanted(const struct gm_migration *mig, unsigned long i)
+static inline bool gm_wanted(struct gm_migration *mig, unsigned long i)
 {
 	unsigned long src = mig->args.src[i];
 
 	if (!(src & MIGRATE_PFN_MIGRATE))
 		return false;
 	if (src & MIGRATE_PFN_VALID)
-		return mig->all_anon || gm_is_movable(src);
+		return mig->all_movable ||
+		       (gm_is_movable(src) && gm_is_reachable(mig, src));
 	return gm_hole_wanted(mig, i);
 }
 
@@ -185,15 +235,58 @@ static unsigned long gm_entry_pages(unsigned long entry)
 	return entry & MIGRATE_PFN_COMPOUND ? GM_BLOCK_PAGES : 1;
 }
 
+/* Where pages are that were, or are still, on another device. */
+struct gm_peer_run {
+	const struct gm_as *ours;
+	unsigned long first;
+	unsigned long last;
+	u16 res;
+	u8 flags;
+};
+
+static void gm_record_peer(struct gm_as *as, const struct gm_peer_run *where)
+{
+	const struct gm_lpt_change inexact = { .flags_set = GM_LPT_INEXACT };
+	const struct gm_lpt_change chg = {
+		.flags_clear = GM_LPT_INEXACT,
+		.flags_set = where->flags,
+		.set_res = true,
+		.res = where->res,
+	};
+	unsigned long first = max(where->first, PHYS_PFN(as->start));
+	unsigned long last = min(where->last, PHYS_PFN(as->end));
+	struct gm_lpt_run run;
+	unsigned long done;
+
+	if (first >= last || !gm_lpt_modify(&as->lpt, first, last, &chg,
+					    GFP_KERNEL, &done))
+		return;
+	while (gm_lpt_find(&as->lpt, done, last, &run)) {
+		gm_lpt_modify_coarse(&as->lpt, run.start, &inexact, &run);
+		done = run.end;
+	}
+}
+
 /* Marks the record of some pages as one to be verified. */
 static void gm_record_inexact(struct gm_migration *mig, unsigned long i,
 			      unsigned long nr)
 {
 	const struct gm_lpt_change inexact = { .flags_set = GM_LPT_INEXACT };
+	struct gm_hnode *peer = gm_peer_of(mig, mig->args.src[i]);
 	struct gm_lpt *lpt = &mig->ctx->as->lpt;
 	unsigned long index = PHYS_PFN(mig->args.start) + i, done;
 	struct gm_lpt_run run;
 
+	if (peer) {
+		/* It is still there. */
+		gm_record_peer(mig->ctx->as, &(struct gm_peer_run){
+			.first = index,
+			.last = index + nr,
+			.res = gm_hnode_res(peer),
+			.flags = GM_LPT_INEXACT,
+		});
+		return;
+	}
 	if (gm_lpt_modify(lpt, index, index + nr, &inexact, GFP_KERNEL, &done))
 		gm_lpt_modify_coarse(lpt, index, &inexact, &run);
 }
@@ -201,9 +294,13 @@ static void gm_record_inexact(struct gm_migration *mig, unsigned long i,
 /* Gives all frames back; the migration then moves nothing. */
 static void gm_migration_drop(struct gm_migration *mig)
 {
-	unsigned long i;
+	unsigned long i, nr = mig->args.npages;
 
-	gm_record_inexact(mig, 0, mig->args.npages);
+	for (i = 0; i < mig->args.npages; i += nr) {
+		if (mig->peers)
+			nr = gm_entry_pages(mig->args.src[i]);
+		gm_record_inexact(mig, i, nr);
+	}
 	for (i = 0; i < mig->args.npages; i++) {
 		struct page *page = migrate_pfn_to_page(mig->args.dst[i]);
 
@@ -233,21 +330,29 @@ static int gm_migration_copy(struct gm_migration *mig)
 {
 	unsigned long i, nr, npages = mig->args.npages;
 	const unsigned long *dst = mig->args.dst;
+	const bool peers = mig->peers;
 	struct gm_copy copy;
 
 	gm_copy_init(&copy, mig->hnode, mig->scratch->ext);
 	for (i = 0; i < npages; i += nr) {
+		struct gm_hnode *peer = NULL;
 		unsigned long pfn;
+		u64 dpa;
 
 		nr = 1;
 		if (!(dst[i] & MIGRATE_PFN_VALID))
 			continue;
 		nr = gm_entry_pages(dst[i]);
 		pfn = gm_source_pfn(mig, i);
-		gm_copy_add(&copy, pfn ? GM_COPY_TO_DEVICE : GM_COPY_ZERO,
-			    gm_hnode_dpa(mig->hnode,
-					 dst[i] >> MIGRATE_PFN_SHIFT),
-			    PFN_PHYS(pfn), nr * PAGE_SIZE);
+		dpa = gm_hnode_dpa(mig->hnode, dst[i] >> MIGRATE_PFN_SHIFT);
+		if (pfn && peers)
+			peer = gm_hnode_of_page(pfn_to_page(pfn));
+		if (peer)
+			gm_copy_add_peer(&copy, dpa, peer, pfn, nr * PAGE_SIZE);
+		else
+			gm_copy_add(&copy, pfn ? GM_COPY_TO_DEVICE :
+						 GM_COPY_ZERO,
+				    dpa, PFN_PHYS(pfn), nr * PAGE_SIZE);
 	}
 	return gm_copy_finish(&copy);
 }
@@ -336,6 +441,58 @@ static unsigned long gm_migration_result(struct gm_migration *mig)
 	return moved;
 }
 
+/* Other address spaces of the process may cover the same addresses. */
+static void gm_record_peer_as(struct gm_as *as, void *arg)
+{
+	const struct gm_peer_run *where = arg;
+
+	if (as != where->ours)
+		gm_record_peer(as, where);
+}
+
+static void gm_record_peer_elsewhere(struct gm_migration *mig,
+				     struct gm_peer_run *where)
+{
+	if (where->first < where->last)
+		gm_as_visit_mm(mig->args.vma->vm_mm, gm_record_peer_as, where);
+}
+
+/* Counts what was on other devices: what came from there, and what did not. */
+static void gm_migration_count_peers(struct gm_migration *mig)
+{
+	const unsigned long *src = mig->args.src, *dst = mig->args.dst;
+	unsigned long base = PHYS_PFN(mig->args.start), i, nr;
+	struct gm_peer_run where = {
+		.ours = mig->ctx->as,
+		.res = gm_hnode_res(mig->hnode),
+	};
+
+	for (i = 0; i < mig->args.npages; i += nr) {
+		struct gm_hnode *peer = gm_peer_of(mig, src[i]);
+
+		nr = gm_entry_pages(src[i]);
+		if (!peer)
+			continue;
+		if (!(src[i] & MIGRATE_PFN_MIGRATE) ||
+		    !(dst[i] & MIGRATE_PFN_VALID)) {
+			mig->left += nr;
+			continue;
+		}
+		mig->direct += nr;
+		mig->peer_hnid = peer->hnid;
+		gm_stat_add(&peer->stats, GM_STAT_PAGES_PEER_OUT, nr);
+		if (where.last != base + i) {
+			gm_record_peer_elsewhere(mig, &where);
+			where.first = base + i;
+		}
+		where.last = base + i + nr;
+	}
+	gm_record_peer_elsewhere(mig, &where);
+	gm_stat_add(&mig->hnode->stats, GM_STAT_PAGES_PEER_IN, mig->direct);
+	gm_stat_add(&mig->ctx->as->stats, GM_STAT_PAGES_PEER_IN, mig->direct);
+	gm_stat_add(&mig->ctx->as->stats, GM_STAT_PAGES_PEER_OUT, mig->direct);
+}
+
 static unsigned long gm_migration_run(struct gm_migration *mig)
 {
 	unsigned long moved;
@@ -345,6 +502,9 @@ static unsigned long gm_migration_run(struct gm_migration *mig)
 		gm_migration_drop(mig);
 	migrate_vma_pages(&mig->args);
 	moved = gm_migration_result(mig);
+	/* The last chance to look at the pages that are left behind. */
+	if (mig->peers)
+		gm_migration_count_peers(mig);
 	migrate_vma_finalize(&mig->args);
 	return moved;
 }
@@ -358,8 +518,9 @@ static unsigned long gm_migration_run(struct gm_migration *mig)
  * @fault_va: address that is wanted, for what was never touched; or GM_NO_VA to
  *	populate nothing
  * @scratch: working memory
- *
- * Data that is on another device is left alone: bring it home before.
+ * @peers: whether data on other devices is to come from there directly; set to
+ *	whether there may be some still, which must be brought home before it can
+ *	move. NULL leaves it alone
  *
  * Context: the mmap_lock is held for reading; gm_hnode_srcu is held. May sleep
  * and allocate.
@@ -368,7 +529,8 @@ static unsigned long gm_migration_run(struct gm_migration *mig)
  */
 int gm_migrate_to_device(struct gm_context *ctx, struct vm_area_struct *vma,
 			 unsigned long start, unsigned long end,
-			 unsigned long fault_va, struct gm_scratch *scratch)
+			 unsigned long fault_va, struct gm_scratch *scratch,
+			 bool *peers)
 {
 	struct gm_migration mig = {
 		.args = {
@@ -385,8 +547,10 @@ int gm_migrate_to_device(struct gm_context *ctx, struct vm_area_struct *vma,
 		.ctx = ctx,
 		.fault_va = fault_va,
 		/* KSM has no pages outside of mergeable memory: see below. */
-		.all_anon = vma_is_anonymous(vma),
+		.all_movable = vma_is_anonymous(vma) && !(peers && *peers),
 		.scratch = scratch,
+		.peers = peers && *peers,
+		.peer_hnid = NUMA_NO_NODE,
 	};
 	unsigned long moved;
 
@@ -402,13 +566,19 @@ int gm_migrate_to_device(struct gm_context *ctx, struct vm_area_struct *vma,
 				    GM_BLOCK_ORDER))
 		mig.args.flags |= MIGRATE_VMA_SELECT_COMPOUND;
 
-	if (!gm_split_range(vma, start, end, false))
+	if (mig.peers)
+		mig.args.flags |= MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+	if (!gm_split_range(vma, start, end, false) ||
+	    (mig.peers && !gm_split_range(vma, start, end, true)))
 		return 0;
 	if (migrate_vma_setup(&mig.args))
 		return -EINVAL;
 	if (!mig.args.cpages)
 		return 0;
 	moved = gm_migration_run(&mig);
-	trace_gm_migrate(mig.hnode->hnid, true, start, end, moved);
+	trace_gm_migrate(mig.hnode->hnid, true, start, end, moved,
+			 mig.peer_hnid, mig.direct);
+	if (peers)
+		*peers = mig.left;
 	return moved;
 }

@@ -20,6 +20,8 @@ const char * const gm_stat_names[] = {
 	[GM_STAT_PAGES_POISONED] = "pages_poisoned",
 	[GM_STAT_INVALIDATIONS] = "invalidations",
 	[GM_STAT_RETRIES] = "retries",
+	[GM_STAT_PAGES_PEER_IN] = "pages_peer_in",
+	[GM_STAT_PAGES_PEER_OUT] = "pages_peer_out",
 };
 
 static_assert(ARRAY_SIZE(gm_stat_names) == NR_GM_STATS);

@@ -21,6 +21,10 @@
  * @GM_STAT_PAGES_POISONED: pages whose data was lost with the device
  * @GM_STAT_INVALIDATIONS: changes of the CPU side that removed translations
  * @GM_STAT_RETRIES: device faults that met a concurrent change and began again
+ * @GM_STAT_PAGES_PEER_IN: of @GM_STAT_PAGES_IN, those that came directly from
+ *	another device
+ * @GM_STAT_PAGES_PEER_OUT: pages that another device took directly; not in
+ *	@GM_STAT_PAGES_OUT
  * @NR_GM_STATS: how many there are
  */
 enum gm_stat {
@@ -38,6 +42,8 @@ enum gm_stat {
 	GM_STAT_PAGES_POISONED,
 	GM_STAT_INVALIDATIONS,
 	GM_STAT_RETRIES,
+	GM_STAT_PAGES_PEER_IN,
+	GM_STAT_PAGES_PEER_OUT,
 	NR_GM_STATS
 };
 

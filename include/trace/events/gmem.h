@@ -86,19 +86,22 @@ TRACE_EVENT(gm_fault,
 );
 
 /*
- * gm_migrate - pages were moved between host and device memory
+ * gm_migrate - pages were moved to or from device memory
  * @hnid: the device memory's id
  * @to_device: direction
  * @start: first address
  * @end: end, exclusive
  * @moved: pages that moved
+ * @peer: id of another device's memory that some came from directly, or -1
+ * @direct: how many of @moved came from there or from others like it
  */
 TRACE_EVENT(gm_migrate,
 
 	TP_PROTO(int hnid, bool to_device, unsigned long start,
-		 unsigned long end, unsigned long moved),
+		 unsigned long end, unsigned long moved, int peer,
+		 unsigned long direct),
 
-	TP_ARGS(hnid, to_device, start, end, moved),
+	TP_ARGS(hnid, to_device, start, end, moved, peer, direct),
 
 	TP_STRUCT__entry(
 		__field(int, hnid)
@@ -106,6 +109,8 @@ TRACE_EVENT(gm_migrate,
 		__field(unsigned long, start)
 		__field(unsigned long, end)
 		__field(unsigned long, moved)
+		__field(int, peer)
+		__field(unsigned long, direct)
 	),
 
 	TP_fast_assign(
@@ -114,11 +119,14 @@ TRACE_EVENT(gm_migrate,
 		__entry->start = start;
 		__entry->end = end;
 		__entry->moved = moved;
+		__entry->peer = peer;
+		__entry->direct = direct;
 	),
 
-	TP_printk("hnid=%d dir=%s start=%#lx end=%#lx moved=%lu",
+	TP_printk("hnid=%d dir=%s start=%#lx end=%#lx moved=%lu peer=%d direct=%lu",
 		  __entry->hnid, __entry->to_device ? "to_device" : "to_host",
-		  __entry->start, __entry->end, __entry->moved)
+		  __entry->start, __entry->end, __entry->moved, __entry->peer,
+		  __entry->direct)
 );
 
 /*
