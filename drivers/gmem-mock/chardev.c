@@ -114,6 +114,7 @@ static void stats_of_dev(struct gmock_dev *gd, struct gmem_mock_stats *out)
 	out->copy_errors = atomic64_read(&count->copy_errors);
 	out->verify_errors = atomic64_read(&count->verify_errors);
 	out->copy_ns = atomic64_read(&count->copy_ns);
+	out->peer_bytes = atomic64_read(&count->peer_bytes);
 }
 
 static int cmd_stats(struct gmock_ucmd *ucmd)

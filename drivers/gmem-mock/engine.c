@@ -57,6 +57,10 @@ bool gmock_verify = true;
 module_param_named(verify, gmock_verify, bool, 0644);
 MODULE_PARM_DESC(verify, "compare what edu moved for GMEM with what it was to move: edu reports no errors (default: Y)");
 
+static bool peer_copy = true;
+module_param(peer_copy, bool, 0644);
+MODULE_PARM_DESC(peer_copy, "copy from one device's memory to another's directly, not by way of the host (default: Y)");
+
 /**
  * gmock_engine_setting() - the module parameter
  *
@@ -134,6 +138,8 @@ void *gmock_place_map(struct gmock_dev *gd, const struct gmock_place *place)
 {
 	if (place->local)
 		return gd->vram.cpu + place->addr;
+	if (place->peer)
+		return place->peer->vram.cpu + place->addr;
 	return kmap_local_page(pfn_to_page(PHYS_PFN(place->addr))) +
 	       offset_in_page(place->addr);
 }
@@ -145,7 +151,7 @@ void *gmock_place_map(struct gmock_dev *gd, const struct gmock_place *place)
  */
 void gmock_place_unmap(const struct gmock_place *place, void *cpu)
 {
-	if (!place->local)
+	if (!place->local && !place->peer)
 		kunmap_local(cpu);
 }
 
@@ -158,8 +164,10 @@ static dma_addr_t place_dma(struct gmock_dev *gd,
 static bool place_valid(struct gmock_dev *gd, const struct gmock_place *place,
 			size_t len)
 {
-	return !place->local || (place->addr <= gd->vram.size &&
-				 len <= gd->vram.size - place->addr);
+	struct gmock_dev *owner = place->local ? gd : place->peer;
+
+	return !owner || (place->addr <= owner->vram.size &&
+			  len <= owner->vram.size - place->addr);
 }
 
 static struct gmock_place place_at(const struct gmock_place *place, size_t off)
@@ -168,6 +176,7 @@ static struct gmock_place place_at(const struct gmock_place *place, size_t off)
 		.local = place->local,
 		.addr = place->addr + off,
 		.dma = place->dma + off,
+		.peer = place->peer,
 	};
 }
 
@@ -356,12 +365,56 @@ static int clear(struct gmock_dev *gd, enum gmem_mock_engine engine,
 	return ret;
 }
 
+static bool is_disconnected(const struct gmock_dev *gd)
+{
+	return pci_dev_is_disconnected(gd->edu.pdev) ||
+	       pci_dev_is_disconnected(gd->vram.pdev);
+}
+
+/**
+ * gmock_can_copy_from() - whether a device reaches the memory of another one
+ * @gd: accelerator that copies
+ * @peer: accelerator that has the data
+ *
+ * A CPU and edu's DMA both do. It is a setting, so that both ways can be tested.
+ *
+ * Return: true if so.
+ */
+bool gmock_can_copy_from(struct gmock_dev *gd, struct gmock_dev *peer)
+{
+	return READ_ONCE(peer_copy) && !is_disconnected(peer);
+}
+
+/* From the other's DRAM; edu needs a bus address of its own for it. */
+static int copy_from_peer(struct gmock_dev *gd, enum gmem_mock_engine engine,
+			  const struct gmock_place *dst,
+			  struct gmock_place *src, size_t len)
+{
+	phys_addr_t bar = pci_resource_start(src->peer->vram.pdev, 2);
+	struct device *dma_dev = &gd->edu.pdev->dev;
+	int ret;
+
+	if (engine != GMEM_MOCK_ENGINE_EDU) {
+		ret = gmock_copy(gd, engine, dst, src, len);
+	} else {
+		src->dma = dma_map_resource(dma_dev, bar + src->addr, len,
+					    DMA_TO_DEVICE, 0);
+		if (dma_mapping_error(dma_dev, src->dma))
+			return -EIO;
+		ret = gmock_copy(gd, engine, dst, src, len);
+		dma_unmap_resource(dma_dev, src->dma, len, DMA_TO_DEVICE, 0);
+	}
+	/* What comes from a device that has vanished is not the data. */
+	return is_disconnected(src->peer) ? -ENODEV : ret;
+}
+
 /* One extent. What edu moved is verified: somebody's only copy is at stake. */
 static int migrate_one(struct gmock_dev *gd, enum gmem_mock_engine engine,
 		       const struct gm_copy_extent *ext)
 {
 	struct gmock_place host = { false, ext->phys, ext->dma_addr };
 	struct gmock_place vram = { true, ext->dpa };
+	struct gmock_place peer = { .addr = ext->peer_dpa };
 	const struct gmock_place *dst = &vram, *src = NULL;
 	atomic64_t *bytes = &gd->count.zeroed_bytes;
 	int ret = -EIO;
@@ -373,12 +426,19 @@ static int migrate_one(struct gmock_dev *gd, enum gmem_mock_engine engine,
 		dst = &host;
 		src = &vram;
 		bytes = &gd->count.from_device_bytes;
+	} else if (ext->op == GM_COPY_FROM_PEER) {
+		peer.peer = gm_dev_priv(ext->peer);
+		src = &peer;
+		bytes = &gd->count.peer_bytes;
 	}
 
-	if (pci_dev_is_disconnected(gd->edu.pdev) ||
-	    pci_dev_is_disconnected(gd->vram.pdev))
+	if (is_disconnected(gd) || (peer.peer && is_disconnected(peer.peer)))
 		ret = -ENODEV;
-	else if (!should_fail(&gmock_fail_copy, ext->size))
+	else if (should_fail(&gmock_fail_copy, ext->size))
+		ret = -EIO;
+	else if (peer.peer)
+		ret = copy_from_peer(gd, engine, dst, &peer, ext->size);
+	else
 		ret = src ? gmock_copy(gd, engine, dst, src, ext->size) :
 			    clear(gd, engine, dst, ext->size);
 	if (!ret && engine == GMEM_MOCK_ENGINE_EDU && READ_ONCE(gmock_verify))

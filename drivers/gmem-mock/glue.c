@@ -20,6 +20,12 @@ static int gmock_gm_copy(struct gm_dev *dev, const struct gm_copy_extent *ext,
 	return gmock_migrate(gm_dev_priv(dev), ext, nr);
 }
 
+/* GMEM asks about our own kind only: the other's data is ours to look at. */
+static bool gmock_gm_can_copy_from(struct gm_dev *dev, struct gm_dev *peer)
+{
+	return gmock_can_copy_from(gm_dev_priv(dev), gm_dev_priv(peer));
+}
+
 static const struct gm_mmu gmock_gm_mmu = {
 	.name = "gmem-mock",
 	.pgsize_bitmap = GMOCK_PGSIZES,
@@ -29,6 +35,7 @@ static const struct gm_mmu gmock_gm_mmu = {
 	.map_prepare = gmock_mmu_prepare,
 	.peer_map = gmock_mmu_map,
 	.peer_unmap = gmock_mmu_unmap,
+	.can_copy_from = gmock_gm_can_copy_from,
 	.copy = gmock_gm_copy,
 };
 

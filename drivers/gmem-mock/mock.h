@@ -65,13 +65,15 @@ struct pci_dev;
 /**
  * struct gmock_place - contiguous memory that the device can reach
  * @local: in the device's DRAM, not in the host's
- * @addr: dpa if @local, else CPU physical address
- * @dma: bus address of host memory; unused if @local
+ * @addr: dpa if @local or @peer, else CPU physical address
+ * @dma: bus address of host memory or of @peer's; unused if @local
+ * @peer: in the DRAM of this other accelerator
  */
 struct gmock_place {
 	bool local;
 	u64 addr;
 	dma_addr_t dma;
+	struct gmock_dev *peer;
 };
 
 /**
@@ -181,6 +183,7 @@ struct gmock_vram {
  * @to_device_bytes: of these, for GMEM, to the device
  * @from_device_bytes: for GMEM, to the host
  * @zeroed_bytes: for GMEM, cleared
+ * @peer_bytes: for GMEM, from another device to this one
  * @copy_errors: failed copies for GMEM
  * @verify_errors: DMAs that moved wrong data
  * @copy_ns: nanoseconds spent in copies for GMEM
@@ -194,6 +197,7 @@ struct gmock_counters {
 	atomic64_t to_device_bytes;
 	atomic64_t from_device_bytes;
 	atomic64_t zeroed_bytes;
+	atomic64_t peer_bytes;
 	atomic64_t copy_errors;
 	atomic64_t verify_errors;
 	atomic64_t copy_ns;
@@ -294,6 +298,7 @@ int gmock_store(struct gmock_dev *gd, enum gmem_mock_engine engine,
 		const struct gmock_place *dst, const void *buf, size_t len);
 int gmock_load(struct gmock_dev *gd, enum gmem_mock_engine engine,
 	       void *buf, const struct gmock_place *src, size_t len);
+bool gmock_can_copy_from(struct gmock_dev *gd, struct gmock_dev *peer);
 int gmock_migrate(struct gmock_dev *gd, const struct gm_copy_extent *ext,
 		  unsigned int nr);
 

@@ -142,6 +142,8 @@ struct gmem_mock_query {
  * @copy_errors: copies that failed
  * @verify_errors: DMA transfers that brought wrong data
  * @copy_ns:	time spent copying, by any engine; what a benchmark leaves out
+ * @peer_bytes:	bytes that GMEM had copied from another device's memory to this
+ *		one's, counted in neither of the two above
  *
  * Counters only grow. They are not a consistent snapshot of each other.
  */
@@ -171,6 +173,7 @@ struct gmem_mock_stats {
 	__aligned_u64 copy_errors;
 	__aligned_u64 verify_errors;
 	__aligned_u64 copy_ns;
+	__aligned_u64 peer_bytes;
 };
 
 #define GMEM_MOCK_STATS		_IO(GMEM_MOCK_TYPE, GMEM_MOCK_CMD_STATS)
