@@ -75,6 +75,8 @@ long hmadvise_residency(const void *addr, size_t len, int32_t *vec, size_t n);
 #define HMADVISE_NODE_COPY_FAILED	(1U << 15)
 #define HMADVISE_NODE_INVALIDATIONS	(1U << 16)
 #define HMADVISE_NODE_RETRIES		(1U << 17)
+#define HMADVISE_NODE_PAGES_PEER_IN	(1U << 18)
+#define HMADVISE_NODE_PAGES_PEER_OUT	(1U << 19)
 
 /*
  * One hnode. Made by the library only: members may be added at its end in
@@ -104,6 +106,8 @@ struct hmadvise_node {
 	uint64_t copy_failed;		/* copies that the device failed */
 	uint64_t invalidations;		/* translations taken away */
 	uint64_t retries;		/* faults that began again */
+	uint64_t pages_peer_in;		/* of pages_in, from other devices */
+	uint64_t pages_peer_out;	/* taken by other devices */
 };
 
 struct hmadvise_nodes;

@@ -33,6 +33,8 @@ static const struct number {
 	COUNTER(host_faults, HOST_FAULTS),
 	COUNTER(pages_in, PAGES_IN),
 	COUNTER(pages_out, PAGES_OUT),
+	COUNTER(pages_peer_in, PAGES_PEER_IN),
+	COUNTER(pages_peer_out, PAGES_PEER_OUT),
 	COUNTER(pages_refused, PAGES_REFUSED),
 	COUNTER(pages_poisoned, PAGES_POISONED),
 	COUNTER(alloc_failed, ALLOC_FAILED),

@@ -60,6 +60,8 @@ static const struct {
 	COUNTER(copy_failed, HMADVISE_NODE_COPY_FAILED),
 	COUNTER(invalidations, HMADVISE_NODE_INVALIDATIONS),
 	COUNTER(retries, HMADVISE_NODE_RETRIES),
+	COUNTER(pages_peer_in, HMADVISE_NODE_PAGES_PEER_IN),
+	COUNTER(pages_peer_out, HMADVISE_NODE_PAGES_PEER_OUT),
 #undef NUMBER
 #undef COUNTER
 };

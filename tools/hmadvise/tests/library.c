@@ -140,12 +140,14 @@ static void make_sysfs(const char *top)
 	put(dir, "copy_failed", "22\n");
 	put(dir, "invalidations", "23\n");
 	put(dir, "retries", "24\n");
+	put(dir, "pages_peer_in", "25\n");
+	put(dir, "pages_peer_out", "26\n");
 }
 
 static void test_full_node(const struct hmadvise_node *node)
 {
 	CHECK(node && node->hnid == 9);
-	CHECK(node->known == (HMADVISE_NODE_RETRIES << 1) - 1);
+	CHECK(node->known == (HMADVISE_NODE_PAGES_PEER_OUT << 1) - 1);
 	CHECK(node->size == UINT64_MAX);
 	CHECK(node->used == 4096 && node->free == 8192);
 	CHECK(node->attached == 2);
@@ -158,6 +160,7 @@ static void test_full_node(const struct hmadvise_node *node)
 	CHECK(node->faults_local == 19 && node->host_faults == 20);
 	CHECK(node->pages_refused == 21 && node->copy_failed == 22);
 	CHECK(node->invalidations == 23 && node->retries == 24);
+	CHECK(node->pages_peer_in == 25 && node->pages_peer_out == 26);
 }
 
 static void test_nodes(const char *dir)
