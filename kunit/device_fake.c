@@ -26,9 +26,10 @@ struct fake_pt {
 };
 
 /* An entry: GM_PROT_*, these two bits, and the page number in its memory. */
-#define FAKE_PTE_DEVICE		BIT(2)
-#define FAKE_PTE_HUGE		BIT(3)
-#define FAKE_PTE_SHIFT		4
+#define FAKE_PTE_PROT		(GM_PROT_READ | GM_PROT_WRITE | GM_PROT_ATOMIC)
+#define FAKE_PTE_DEVICE		BIT(3)
+#define FAKE_PTE_HUGE		BIT(4)
+#define FAKE_PTE_SHIFT		5
 
 static struct fake_dev *fake_of(const struct gm_context *ctx)
 {
@@ -94,7 +95,9 @@ static bool fake_segment_valid(const struct fake_dev *dev,
 		return false;
 	if (!IS_ALIGNED(seg->va | seg->size | addr, seg->pgsize))
 		return false;
-	if (!seg->prot || seg->prot & ~(GM_PROT_READ | GM_PROT_WRITE))
+	if (!seg->prot || seg->prot & ~FAKE_PTE_PROT)
+		return false;
+	if (seg->prot & GM_PROT_ATOMIC && !(seg->prot & GM_PROT_WRITE))
 		return false;
 	if (seg->kind == GM_MEM_HOST)
 		return dev->gm->mmu->caps & GM_DEV_CAP_HOST_ACCESS;
@@ -283,6 +286,13 @@ const struct gm_mmu fake_mmu_small = {
 	.caps = GM_DEV_CAP_FAULT | GM_DEV_CAP_HOST_ACCESS,
 };
 
+const struct gm_mmu fake_mmu_atomic = {
+	FAKE_OPS,
+	.pgsize_bitmap = PAGE_SIZE | SZ_2M,
+	.caps = GM_DEV_CAP_FAULT | GM_DEV_CAP_HOST_ACCESS |
+		GM_DEV_CAP_HOST_ATOMICS,
+};
+
 const struct gm_mmu fake_mmu_local = {
 	FAKE_OPS,
 	.pgsize_bitmap = PAGE_SIZE | SZ_2M,
@@ -351,6 +361,7 @@ struct fake_snap fake_snapshot(struct gm_context *ctx, unsigned long va,
 		snap.pages++;
 		snap.device += !!(bits & FAKE_PTE_DEVICE);
 		snap.writable += !!(bits & GM_PROT_WRITE);
+		snap.atomic += !!(bits & GM_PROT_ATOMIC);
 		snap.huge += !!(bits & FAKE_PTE_HUGE);
 	}
 	return snap;

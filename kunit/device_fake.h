@@ -75,18 +75,21 @@ struct fake {
  * @pages:	all
  * @device:	to device memory
  * @writable:	that may be written to
+ * @atomic:	that atomic operations may be done on
  * @huge:	that are part of a large translation
  */
 struct fake_snap {
 	unsigned long pages;
 	unsigned long device;
 	unsigned long writable;
+	unsigned long atomic;
 	unsigned long huge;
 };
 
 extern const struct gm_mmu fake_mmu;		/* both sizes, host access */
 extern const struct gm_mmu fake_mmu_small;	/* no large translations */
 extern const struct gm_mmu fake_mmu_local;	/* no host access */
+extern const struct gm_mmu fake_mmu_atomic;	/* atomics on host memory */
 
 /* The device */
 int fake_dev_start(struct kunit *test, struct fake_dev *dev,

@@ -397,7 +397,9 @@ static void fault_test_invalid(struct kunit *test)
 {
 	struct fake *fake = test->priv;
 	static const u32 bad[] = {
-		0, BIT(2), GM_PROT_READ | BIT(2), BIT(31), U32_MAX,
+		0, BIT(3), GM_PROT_READ | BIT(3), BIT(31), U32_MAX,
+		GM_PROT_ATOMIC, GM_PROT_READ | GM_PROT_ATOMIC,
+		GM_PROT_WRITE | GM_PROT_ATOMIC,
 	};
 	struct gm_fault fault;
 	unsigned long va;
@@ -412,6 +414,106 @@ static void fault_test_invalid(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, fault.outcome, GM_FAULT_NONE);
 	}
 	KUNIT_EXPECT_EQ(test, fake_used(&fake->dev), 0);
+}
+
+#define ATOMIC	(GM_PROT_READ | GM_PROT_WRITE | GM_PROT_ATOMIC)
+
+/* In the device's own memory, the right comes with that to write. */
+static void fault_test_atomic_local(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct gm_fault fault;
+	unsigned long va;
+
+	fake_attach(test);
+	va = fake_mmap(test, GM_BLOCK_SIZE, true);
+	fake_fill(test, va, GM_BLOCK_SIZE, 21);
+	KUNIT_EXPECT_EQ(test, 0, fake_fault(fake->ctx, va, ATOMIC, &fault));
+	KUNIT_EXPECT_EQ(test, fault.outcome, GM_FAULT_MIGRATED);
+	KUNIT_EXPECT_EQ(test, fault.end - fault.start, GM_BLOCK_SIZE);
+	KUNIT_EXPECT_EQ(test, fake_snapshot(fake->ctx, va,
+					    GM_BLOCK_SIZE).atomic,
+			GM_BLOCK_PAGES);
+	KUNIT_EXPECT_EQ(test, fault_stat(fake, GM_STAT_PAGES_EXCLUSIVE), 0);
+	fake_expect_cpu(test, va, GM_BLOCK_SIZE, 21);
+}
+
+/* On the host, one page is taken from the CPUs, until they want it back. */
+static void fault_test_atomic_in_place(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct gm_fault fault = { .placement = GM_PLACE_HOST };
+	struct fake_snap snap;
+	unsigned int huge, i;
+	unsigned long va;
+
+	fake_attach(test);
+	for (huge = 0; huge < 2; huge++) {
+		va = fake_mmap(test, GM_BLOCK_SIZE, huge);
+		fake_fill(test, va, GM_BLOCK_SIZE, 22);
+		/* What may be written to is not good enough. */
+		fault.va = va + SZ_64K + 8;
+		fault.access = GM_PROT_WRITE;
+		KUNIT_EXPECT_EQ(test, 0, gm_dev_fault(fake->ctx, &fault));
+		snap = fake_snapshot(fake->ctx, va, GM_BLOCK_SIZE);
+		KUNIT_EXPECT_EQ(test, snap.writable, GM_BLOCK_PAGES);
+		KUNIT_EXPECT_EQ(test, snap.atomic, 0);
+		/* The second one finds it done. */
+		for (i = 0; i < 2; i++) {
+			fault.access = ATOMIC;
+			KUNIT_EXPECT_EQ(test, 0, gm_dev_fault(fake->ctx,
+							      &fault));
+			KUNIT_EXPECT_EQ(test, fault.outcome, GM_FAULT_INPLACE);
+			KUNIT_EXPECT_EQ(test, fault.start, va + SZ_64K);
+			KUNIT_EXPECT_EQ(test, fault.end - fault.start,
+					PAGE_SIZE);
+		}
+		KUNIT_EXPECT_EQ(test, fake_snapshot(fake->ctx, va,
+						    GM_BLOCK_SIZE).atomic, 1);
+		KUNIT_EXPECT_EQ(test,
+				fault_stat(fake, GM_STAT_PAGES_EXCLUSIVE),
+				1 + huge);
+		/* Reading beside it leaves it alone. */
+		fault.va = va + SZ_64K + PAGE_SIZE;
+		fault.access = GM_PROT_READ;
+		KUNIT_EXPECT_EQ(test, 0, gm_dev_fault(fake->ctx, &fault));
+		snap = fake_snapshot(fake->ctx, va, GM_BLOCK_SIZE);
+		KUNIT_EXPECT_EQ(test, snap.pages, GM_BLOCK_PAGES);
+		KUNIT_EXPECT_EQ(test, snap.atomic, 1);
+
+		KUNIT_EXPECT_EQ(test, 0, fake_touch(va + SZ_64K));
+		KUNIT_EXPECT_EQ(test, 0, fake_snapshot(fake->ctx, va + SZ_64K,
+						       PAGE_SIZE).pages);
+		fake_expect_cpu(test, va, GM_BLOCK_SIZE, 22);
+	}
+}
+
+/* A device whose atomics the host knows of needs nothing of that. */
+static void fault_test_atomic_coherent(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct gm_fault fault = {
+		.placement = GM_PLACE_HOST,
+		.access = ATOMIC,
+	};
+
+	fake_dev_stop(&fake->dev);
+	KUNIT_ASSERT_EQ(test, 0, fake_dev_start(test, &fake->dev,
+						&fake_mmu_atomic,
+						FAKE_VRAM_SIZE));
+	fake_attach(test);
+	fault.va = fake_mmap(test, GM_BLOCK_SIZE, true);
+	fake_fill(test, fault.va, GM_BLOCK_SIZE, 23);
+	KUNIT_EXPECT_EQ(test, 0, gm_dev_fault(fake->ctx, &fault));
+	KUNIT_EXPECT_EQ(test, fault.outcome, GM_FAULT_INPLACE);
+	KUNIT_EXPECT_EQ(test, fake_snapshot(fake->ctx, fault.va,
+					    GM_BLOCK_SIZE).atomic,
+			GM_BLOCK_PAGES);
+	KUNIT_EXPECT_EQ(test, fault_stat(fake, GM_STAT_PAGES_EXCLUSIVE), 0);
+	KUNIT_EXPECT_EQ(test, 0, fake_touch(fault.va));
+	KUNIT_EXPECT_EQ(test, fake_snapshot(fake->ctx, fault.va,
+					    GM_BLOCK_SIZE).atomic,
+			GM_BLOCK_PAGES);
 }
 
 /* Each fault of a batch has its own fate; the first error is told. */
@@ -466,6 +568,9 @@ static struct kunit_case fault_test_cases[] = {
 	KUNIT_CASE(fault_test_in_place),
 	KUNIT_CASE(fault_test_denied),
 	KUNIT_CASE(fault_test_invalid),
+	KUNIT_CASE(fault_test_atomic_local),
+	KUNIT_CASE(fault_test_atomic_in_place),
+	KUNIT_CASE(fault_test_atomic_coherent),
 	KUNIT_CASE(fault_test_batch),
 	{ }
 };

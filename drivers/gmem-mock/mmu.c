@@ -27,8 +27,8 @@
 #include "mock.h"
 
 /* An address is page aligned, which leaves room for these in its low bits. */
-#define GMOCK_PTE_PROT		(GM_PROT_READ | GM_PROT_WRITE)
-#define GMOCK_PTE_LOCAL		BIT(2)
+#define GMOCK_PTE_PROT		(GM_PROT_READ | GM_PROT_WRITE | GM_PROT_ATOMIC)
+#define GMOCK_PTE_LOCAL		BIT(3)
 
 /**
  * struct gmock_pte - one entry

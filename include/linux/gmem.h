@@ -18,9 +18,17 @@ struct gm_context;
 struct gm_dev;
 struct mm_struct;
 
-/* Access rights of a translation, and the access that a device fault wants. */
+/*
+ * Access rights of a translation, and the access that a device fault wants.
+ *
+ * GM_PROT_ATOMIC is for operations that read and write in one step: neither a CPU
+ * nor another device comes in between. It goes with the other two and never without
+ * them. A translation that has GM_PROT_WRITE does not have it by that: a device whose
+ * atomic operation meets one without it raises a fault.
+ */
 #define GM_PROT_READ		BIT(0)
 #define GM_PROT_WRITE		BIT(1)
+#define GM_PROT_ATOMIC		BIT(2)
 
 /**
  * enum gm_mem_kind - where the memory behind a segment is
@@ -98,6 +106,12 @@ struct gm_copy_extent {
 /* gm_mmu.caps */
 #define GM_DEV_CAP_FAULT	BIT(0)	/* resolves faults: access is retried */
 #define GM_DEV_CAP_HOST_ACCESS	BIT(1)	/* can reach host memory in place */
+/*
+ * The device's atomic operations on host memory in place are atomic for CPUs and other
+ * devices, too (PCIe AtomicOps, CXL). Without this, the page is taken from the CPUs for
+ * as long as the device has GM_PROT_ATOMIC to it.
+ */
+#define GM_DEV_CAP_HOST_ATOMICS	BIT(2)
 
 /**
  * struct gm_mmu - a driver's operations
@@ -273,7 +287,7 @@ enum gm_fault_outcome {
 /**
  * struct gm_fault - a device fault to resolve
  * @va:		faulting address, need not be aligned
- * @access:	GM_PROT_* bits wanted
+ * @access:	GM_PROT_* bits wanted; %GM_PROT_ATOMIC with both of the others
  * @placement:	hint
  * @ret:	out: 0 or a negative errno, as gm_dev_fault() returns
  * @outcome:	out: what was done for the page of @va

@@ -25,6 +25,7 @@ static void gm_context_release(struct kref *kref)
 	struct gm_context *ctx = container_of(kref, struct gm_context, kref);
 
 	WARN_ON_ONCE(!RB_EMPTY_ROOT(&ctx->dma.rb_root));
+	WARN_ON_ONCE(!xa_empty(&ctx->exclusive));
 	gm_as_put(ctx->as);
 	gm_dev_put(ctx->dev);
 	kfree(ctx);
@@ -138,6 +139,7 @@ static struct gm_context *gm_context_alloc(struct gm_as *as,
 	INIT_LIST_HEAD(&ctx->dev_link);
 	spin_lock_init(&ctx->dma_lock);
 	ctx->dma = RB_ROOT_CACHED;
+	xa_init_flags(&ctx->exclusive, XA_FLAGS_ACCOUNT);
 	return ctx;
 }
 
@@ -213,6 +215,7 @@ static void gm_context_unmap_all(struct gm_context *ctx)
 	if (mmu->tlb_invl)
 		mmu->tlb_invl(ctx, as->start, as->end - as->start);
 	gm_dma_unmap_range(ctx, as->start, as->end);
+	gm_exclusive_forget(ctx, as->start, as->end);
 }
 
 static void gm_context_forget(struct gm_context *ctx)

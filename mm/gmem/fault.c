@@ -272,6 +272,13 @@ static int gm_resolve_once(struct gm_request *req, bool remote)
 	}
 	req->start = max(req->start, vma->vm_start);
 	req->end = min(req->end, vma->vm_end);
+	if (req->access & GM_PROT_ATOMIC) {
+		ret = gm_exclusive_check(req, vma);
+		if (ret) {
+			mmap_read_unlock(mm);
+			return ret;
+		}
+	}
 	req->uffd_wp = userfaultfd_wp(vma);
 	gm_move(req, vma, remote);
 	mmap_read_unlock(mm);
@@ -298,6 +305,9 @@ static int gm_resolve_locked(struct gm_request *req)
 	struct gm_as *as = req->ctx->as;
 	int ret, tries;
 
+	ret = gm_exclusive_again(req);
+	if (ret != -ENOENT)
+		return ret;
 	req->scratch = gm_scratch_get(as);
 	if (!req->scratch)
 		return -ENOMEM;
@@ -427,6 +437,26 @@ static void gm_fault_count(struct gm_context *ctx, const struct gm_fault *fault)
 	}
 }
 
+static void gm_fault_count_taken(struct gm_context *ctx, unsigned long nr)
+{
+	struct gm_hnode *hnode;
+
+	gm_stat_add(&ctx->as->stats, GM_STAT_PAGES_EXCLUSIVE, nr);
+	guard(srcu)(&gm_hnode_srcu);
+	hnode = READ_ONCE(ctx->dev->hnode);
+	if (hnode)
+		gm_stat_add(&hnode->stats, GM_STAT_PAGES_EXCLUSIVE, nr);
+}
+
+static bool gm_access_valid(u32 access)
+{
+	const u32 both = GM_PROT_READ | GM_PROT_WRITE;
+
+	if (access & GM_PROT_ATOMIC)
+		return access == (both | GM_PROT_ATOMIC);
+	return access && !(access & ~both);
+}
+
 static int gm_fault_one(struct gm_context *ctx, struct gm_fault *fault)
 {
 	struct gm_as *as = ctx->as;
@@ -441,7 +471,7 @@ static int gm_fault_one(struct gm_context *ctx, struct gm_fault *fault)
 	};
 	int ret;
 
-	if (!fault->access || fault->access & ~(GM_PROT_READ | GM_PROT_WRITE))
+	if (!gm_access_valid(fault->access))
 		return -EINVAL;
 	if (fault->va < as->start || fault->va >= as->end)
 		return -EFAULT;
@@ -456,6 +486,8 @@ static int gm_fault_one(struct gm_context *ctx, struct gm_fault *fault)
 	}
 	fault->ret = ret;
 	gm_fault_count(ctx, fault);
+	if (req.taken)
+		gm_fault_count_taken(ctx, req.taken);
 	if (req.retries)
 		gm_stat_add(&as->stats, GM_STAT_RETRIES, req.retries);
 	trace_gm_fault(ctx, fault, req.retries);
@@ -485,7 +517,8 @@ static int gm_fault_one(struct gm_context *ctx, struct gm_fault *fault)
  *   the kernel
  * * -ENODEV: the device or the context is going away
  * * -ESRCH: the process is gone
- * * -EOPNOTSUPP: the data cannot move and the device cannot reach it in place
+ * * -EOPNOTSUPP: the data cannot move and the device cannot reach it in place; or
+ *   not with %GM_PROT_ATOMIC, see %GM_DEV_CAP_HOST_ATOMICS: shared and hugetlbfs memory
  * * -ENOMEM, -EINVAL, or what &gm_mmu.map_prepare or &gm_mmu.peer_map said
  */
 int gm_dev_fault(struct gm_context *ctx, struct gm_fault *fault)

@@ -6,7 +6,8 @@
  * moves anything until its translations are installed. The notifier removes what
  * the fault may just have installed, whatever the record says: see invalidate.c.
  * The fault's own migrations are not news to it, as long as it has installed
- * nothing: then there is nothing to remove.
+ * nothing: then there is nothing to remove. Nor is what it does to take a page from
+ * the CPUs, such as splitting a huge one: what is mapped is what came of it.
  */
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
@@ -17,9 +18,10 @@
 static bool gm_flight_is_own(const struct gm_flight *flight,
 			     const struct mmu_notifier_range *range)
 {
-	return range->event == MMU_NOTIFY_MIGRATE &&
-	       range->owner == gm_pgmap_owner() && flight->task == current &&
-	       !flight->installed;
+	if (flight->task != current || flight->installed)
+		return false;
+	return flight->quiet || (range->event == MMU_NOTIFY_MIGRATE &&
+				 range->owner == gm_pgmap_owner());
 }
 
 static bool gm_flight_invalidate(struct mmu_interval_notifier *notifier,
@@ -71,6 +73,7 @@ int gm_flight_begin(struct gm_flight *flight, struct gm_context *ctx,
 	flight->end = end;
 	flight->task = current;
 	flight->installed = false;
+	flight->quiet = false;
 	return mmu_interval_notifier_insert(&flight->notifier, ctx->as->mm,
 					    start, end - start, &gm_flight_ops);
 }
@@ -95,6 +98,29 @@ void gm_flight_end(struct gm_flight *flight)
 void gm_flight_sample(struct gm_flight *flight)
 {
 	flight->seq = mmu_interval_read_begin(&flight->notifier);
+	flight->overshoot = READ_ONCE(flight->ctx->as->overshoot);
+}
+
+/**
+ * gm_flight_quiet_begin() - what this task does to the CPU side is no news
+ * @flight: begun; nothing was installed since it was sampled
+ *
+ * For a step whose result is read after all that it changes. Changes that others
+ * make are noticed as ever.
+ */
+void gm_flight_quiet_begin(struct gm_flight *flight)
+{
+	flight->quiet = true;
+}
+
+/**
+ * gm_flight_quiet_end() - end what gm_flight_quiet_begin() began
+ * @flight: begun; nothing was recorded since it was sampled
+ */
+void gm_flight_quiet_end(struct gm_flight *flight)
+{
+	flight->quiet = false;
+	/* What was removed too much by that step is no news either. */
 	flight->overshoot = READ_ONCE(flight->ctx->as->overshoot);
 }
 

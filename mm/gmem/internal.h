@@ -39,10 +39,12 @@
 #include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
+#include <linux/xarray.h>
 
 #include "lpt.h"
 #include "stats.h"
 
+struct hmm_range;
 struct vm_area_struct;
 struct vm_fault;
 
@@ -217,6 +219,8 @@ struct gm_as {
  * @dma_lock:	protects @dma
  * @dma:	host memory mapped for DMA in place, by virtual address. Empty
  *		when the device needs no unmapping
+ * @exclusive:	translations of host memory that is kept from the CPUs: a struct
+ *		gm_segment by page number; changes under gm_as.map_lock
  */
 struct gm_context {
 	struct gm_as *as;
@@ -231,6 +235,7 @@ struct gm_context {
 	struct list_head dev_link;
 	spinlock_t dma_lock;		/* dma */
 	struct rb_root_cached dma;
+	struct xarray exclusive;
 };
 
 /*
@@ -373,6 +378,7 @@ int gm_migrate_home(struct vm_area_struct *vma, unsigned long start,
  * @end:	end, exclusive
  * @task:	the one that faults, and who alone reads and writes the rest
  * @installed:	translations were installed
+ * @quiet:	nothing that @task does to the CPU side is news
  * @seq:	sequence number of the last gm_flight_sample()
  * @overshoot:	gm_as.overshoot at that time
  */
@@ -383,6 +389,7 @@ struct gm_flight {
 	unsigned long end;
 	struct task_struct *task;
 	bool installed;
+	bool quiet;
 	unsigned long seq;
 	unsigned long overshoot;
 };
@@ -391,13 +398,26 @@ int gm_flight_begin(struct gm_flight *flight, struct gm_context *ctx,
 		    unsigned long start, unsigned long end);
 void gm_flight_end(struct gm_flight *flight);
 void gm_flight_sample(struct gm_flight *flight);
+void gm_flight_quiet_begin(struct gm_flight *flight);
+void gm_flight_quiet_end(struct gm_flight *flight);
 bool gm_flight_seems_to_hold(const struct gm_flight *flight);
 bool gm_flight_holds(struct gm_flight *flight);
 
 /* map.c */
 struct gm_request;
 int gm_map_range(struct gm_request *req);
+int gm_map_page(struct gm_request *req, const struct gm_segment *seg);
 unsigned long gm_hmm_pfn_at(unsigned long hmm_pfn, unsigned long va);
+
+/* exclusive.c */
+int gm_exclusive_check(const struct gm_request *req,
+		       const struct vm_area_struct *vma);
+int gm_exclusive_again(struct gm_request *req);
+int gm_exclusive_map(struct gm_request *req);
+void gm_exclusive_keep(struct gm_request *req, const struct gm_segment *seg);
+void gm_exclusive_forget(struct gm_context *ctx, unsigned long start,
+			 unsigned long end);
+void gm_exclusive_find(struct mm_struct *mm, struct hmm_range *range);
 
 /* fault.c */
 
@@ -413,7 +433,10 @@ unsigned long gm_hmm_pfn_at(unsigned long hmm_pfn, unsigned long va);
  * @flight:	tells of changes since it was last sampled
  * @known:	@scratch->pfns tells what the whole range holds as of then, as
  *		hmm_range_fault() would
+ * @exclusive:	room for gm_context.exclusive to keep, while a page is kept from
+ *		the CPUs; else NULL
  * @moved:	out: pages that were migrated
+ * @taken:	out: pages that were taken from the CPUs
  * @outcome:	out: what is at @va
  * @seg_start:	out: first address of the segment that holds @va
  * @seg_end:	out: its end
@@ -431,7 +454,9 @@ struct gm_request {
 	bool uffd_wp;
 	struct gm_flight flight;
 	bool known;
+	struct gm_segment *exclusive;
 	unsigned long moved;
+	unsigned long taken;
 	enum gm_fault_outcome outcome;
 	unsigned long seg_start;
 	unsigned long seg_end;

@@ -77,6 +77,7 @@ int gm_unmap_ctx(struct gm_context *ctx, unsigned long start,
 	if (mmu->tlb_invl)
 		mmu->tlb_invl(ctx, start, end - start);
 	gm_dma_unmap_range(ctx, start, end);
+	gm_exclusive_forget(ctx, start, end);
 	return 0;
 }
 

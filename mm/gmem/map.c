@@ -28,12 +28,14 @@
  * @nr:		segments in the batch
  * @whole:	one huge entry holds the whole range: only the first of
  *		&gm_scratch.pfns was written, what is behind it is somebody else's
+ * @exclusive:	the needed page is on the host, and must be taken from the CPUs
  */
 struct gm_mapper {
 	struct gm_request *req;
 	struct gm_hnode *hnode;
 	unsigned int nr;
 	bool whole;
+	bool exclusive;
 };
 
 /**
@@ -151,6 +153,8 @@ static int gm_map_install(struct gm_mapper *map, struct list_head *dma)
 	gm_dma_commit(ctx, dma);
 	if (!ret && WARN_ON_ONCE(done != map->nr))
 		ret = -EIO;
+	if (!ret && req->exclusive)
+		gm_exclusive_keep(req, segs);
 	return ret;
 }
 
@@ -225,6 +229,9 @@ static u32 gm_map_prot(const struct gm_mapper *map, unsigned long hmm_pfn,
 		return GM_PROT_READ;
 	if (gm_map_is_watched(folio) && !gm_map_is_written(map, va, PAGE_SIZE))
 		return GM_PROT_READ;
+	if (folio_is_device_private(folio) ||
+	    map->req->ctx->dev->mmu->caps & GM_DEV_CAP_HOST_ATOMICS)
+		return GM_PROT_READ | GM_PROT_WRITE | GM_PROT_ATOMIC;
 	return GM_PROT_READ | GM_PROT_WRITE;
 }
 
@@ -340,7 +347,7 @@ static int gm_map_pfns(struct gm_mapper *map)
 			if (!ret && seg.pgsize == PAGE_SIZE)
 				seg.size = gm_map_run(map, i, &seg) * PAGE_SIZE;
 			if (gm_map_is_written(map, va, seg.size) &&
-			    !(seg.prot & GM_PROT_WRITE))
+			    (req->access & ~seg.prot))
 				return -ENOENT;
 			if (!ret)
 				ret = gm_map_add(map, &seg);
@@ -369,6 +376,15 @@ static bool gm_map_is_huge(const struct gm_request *req, unsigned long hmm_pfn)
 	if (!(req->ctx->dev->mmu->pgsize_bitmap & GM_BLOCK_SIZE))
 		return false;
 	return folio_test_anon(page_folio(hmm_pfn_to_page(hmm_pfn)));
+}
+
+/* Whether the needed page cannot be had for atomic access as it is. */
+static bool gm_map_is_shared_with_cpu(const struct gm_request *req,
+				      unsigned long hmm_pfn)
+{
+	return (req->access & GM_PROT_ATOMIC) &&
+	       !(req->ctx->dev->mmu->caps & GM_DEV_CAP_HOST_ATOMICS) &&
+	       !is_device_private_page(hmm_pfn_to_page(hmm_pfn));
 }
 
 /* Reads the one page that is needed; a hint needs none, but begins with one. */
@@ -420,6 +436,9 @@ static int gm_map_snapshot(struct gm_mapper *map)
 	scoped_guard(srcu, &gm_hnode_srcu) {
 		if (!gm_flight_seems_to_hold(&req->flight))
 			return -EBUSY;
+		map->exclusive = gm_map_is_shared_with_cpu(req, hmm_pfn);
+		if (map->exclusive)
+			return 0;
 		if (gm_map_is_huge(req, hmm_pfn)) {
 			map->whole = true;
 			req->scratch->pfns[0] = gm_hmm_pfn_at(hmm_pfn,
@@ -430,6 +449,28 @@ static int gm_map_snapshot(struct gm_mapper *map)
 	memset(around.hmm_pfns, 0, ((req->end - req->start) >> PAGE_SHIFT) *
 				   sizeof(*around.hmm_pfns));
 	return hmm_range_fault(&around);
+}
+
+/**
+ * gm_map_page() - install one segment of host memory
+ * @req: the flight was sampled before @seg was found; the outcome and segment are
+ *	set
+ * @seg: its dma_addr is filled in
+ *
+ * Context: may sleep and allocate.
+ * Return: 0; -EAGAIN when something changed meanwhile; -ENOMEM, -ENODEV, -ESRCH, -EIO,
+ * or what the driver said.
+ */
+int gm_map_page(struct gm_request *req, const struct gm_segment *seg)
+{
+	struct gm_mapper map = { .req = req, .nr = 1 };
+	int ret;
+
+	req->scratch->segs[0] = *seg;
+	ret = gm_map_flush(&map);
+	if (!ret)
+		gm_map_note(req, seg);
+	return ret;
 }
 
 /* The VMA that the fault found may be gone, and another be in its place. */
@@ -453,6 +494,11 @@ static int gm_map_once(struct gm_mapper *map)
 	if (ret)
 		return ret;
 	ret = gm_map_check_vma(map->req) ?: gm_map_snapshot(map);
+	if (!ret && map->exclusive) {
+		ret = gm_exclusive_map(map->req);
+		mmap_read_unlock(mm);
+		return ret;
+	}
 	mmap_read_unlock(mm);
 	if (ret == -EBUSY)
 		return -EAGAIN;
@@ -497,6 +543,7 @@ int gm_map_range(struct gm_request *req)
 				  GM_BLOCK_ORDER;
 	for (tries = 0; tries < GM_MAP_TRIES; tries++) {
 		map.nr = 0;
+		map.exclusive = false;
 		ret = req->known ? gm_map_pfns(&map) : gm_map_once(&map);
 		if (ret != -EAGAIN)
 			break;

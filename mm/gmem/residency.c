@@ -77,6 +77,8 @@ static int gm_res_read(struct gm_res_batch *batch, unsigned long start,
 		if (ret)
 			break;
 		ret = hmm_range_fault(&range);
+		if (!ret)
+			gm_exclusive_find(current->mm, &range);
 		mmap_read_unlock(current->mm);
 		if (ret == -EBUSY)
 			continue;

@@ -18,6 +18,7 @@ const char * const gm_stat_names[] = {
 	[GM_STAT_ALLOC_FAILED] = "alloc_failed",
 	[GM_STAT_COPY_FAILED] = "copy_failed",
 	[GM_STAT_PAGES_POISONED] = "pages_poisoned",
+	[GM_STAT_PAGES_EXCLUSIVE] = "pages_exclusive",
 	[GM_STAT_INVALIDATIONS] = "invalidations",
 	[GM_STAT_RETRIES] = "retries",
 	[GM_STAT_PAGES_PEER_IN] = "pages_peer_in",

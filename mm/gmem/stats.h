@@ -19,6 +19,8 @@
  * @GM_STAT_ALLOC_FAILED: requests for frames that found the hnode full
  * @GM_STAT_COPY_FAILED: copies that the device failed
  * @GM_STAT_PAGES_POISONED: pages whose data was lost with the device
+ * @GM_STAT_PAGES_EXCLUSIVE: pages in host memory that were taken from the CPUs, for
+ *	atomic access by a device
  * @GM_STAT_INVALIDATIONS: changes of the CPU side that removed translations
  * @GM_STAT_RETRIES: device faults that met a concurrent change and began again
  * @GM_STAT_PAGES_PEER_IN: of @GM_STAT_PAGES_IN, those that came directly from
@@ -40,6 +42,7 @@ enum gm_stat {
 	GM_STAT_ALLOC_FAILED,
 	GM_STAT_COPY_FAILED,
 	GM_STAT_PAGES_POISONED,
+	GM_STAT_PAGES_EXCLUSIVE,
 	GM_STAT_INVALIDATIONS,
 	GM_STAT_RETRIES,
 	GM_STAT_PAGES_PEER_IN,

@@ -58,11 +58,14 @@ struct sample_ctx {
 };
 
 /* A page table entry: page number, which memory, rights. */
+#define SAMPLE_PTE_PROT		(GM_PROT_READ | GM_PROT_WRITE)
 #define SAMPLE_PTE_DEVICE	BIT(2)
 #define SAMPLE_PTE_SHIFT	3
 
 static void *sample_pte(u64 addr, u32 prot, bool device)
 {
+	/* The device has no atomic operations: that right is of no use to it. */
+	prot &= SAMPLE_PTE_PROT;
 	return xa_mk_value(PHYS_PFN(addr) << SAMPLE_PTE_SHIFT | prot |
 			   (device ? SAMPLE_PTE_DEVICE : 0));
 }

@@ -80,7 +80,8 @@ TRACE_EVENT(gm_fault,
 	TP_printk("as=%u dev=%u va=%#lx access=%s outcome=%s retries=%u ret=%d",
 		  __entry->as, __entry->dev, __entry->va,
 		  __print_flags(__entry->access, "|", { GM_PROT_READ, "r" },
-				{ GM_PROT_WRITE, "w" }),
+				{ GM_PROT_WRITE, "w" },
+				{ GM_PROT_ATOMIC, "a" }),
 		  __print_symbolic(__entry->outcome, GM_OUTCOMES),
 		  __entry->retries, __entry->ret)
 );
