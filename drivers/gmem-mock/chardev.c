@@ -69,6 +69,8 @@ static int cmd_query(struct gmock_ucmd *ucmd)
 		cmd->caps |= GMEM_MOCK_CAP_MSI;
 	if (READ_ONCE(gmock_verify))
 		cmd->caps |= GMEM_MOCK_CAP_VERIFY;
+	if (gd->host_atomics)
+		cmd->caps |= GMEM_MOCK_CAP_HOST_ATOMICS;
 	cmd->engine = gmock_engine_setting();
 	cmd->max_ops = GMOCK_MAX_OPS;
 	cmd->mem_bytes = gd->vram.size;
@@ -211,7 +213,9 @@ static int snapshot_batch(struct gmock_file *gf, unsigned long *va,
 			.prot = (xlat.prot & GM_PROT_READ ?
 				 GMEM_MOCK_PROT_READ : 0) |
 				(xlat.prot & GM_PROT_WRITE ?
-				 GMEM_MOCK_PROT_WRITE : 0),
+				 GMEM_MOCK_PROT_WRITE : 0) |
+				(xlat.prot & GM_PROT_ATOMIC ?
+				 GMEM_MOCK_PROT_ATOMIC : 0),
 		};
 		*va = xlat.va + xlat.size;
 	}
@@ -450,6 +454,7 @@ struct gmock_dev *gmock_dev_alloc(struct device *parent)
 		return ERR_PTR(id);
 	}
 	init_rwsem(&gd->registration);
+	spin_lock_init(&gd->atomic_lock);
 	device_initialize(&gd->dev);
 	gd->dev.class = &gmock_class;
 	gd->dev.parent = parent;

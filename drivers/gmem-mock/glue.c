@@ -6,9 +6,18 @@
  * programs to start work): register the device, attach it to address spaces,
  * raise its faults. It never sees a vma, an mmu notifier or a migration.
  */
+#include <linux/module.h>
 #include <linux/pci.h>
 
 #include "mock.h"
+
+/*
+ * On PCI, an atomic operation on host memory needs AtomicOps all the way. The mock
+ * has them or has not, as is wanted.
+ */
+static bool host_atomics = true;
+module_param(host_atomics, bool, 0644);
+MODULE_PARM_DESC(host_atomics, "atomic ops on host memory in place are atomic for CPUs, too; counts when a device is bound (default: Y)");
 
 /*
  * GMEM has everything ready: pages are isolated and mapped for DMA. Completes
@@ -26,17 +35,25 @@ static bool gmock_gm_can_copy_from(struct gm_dev *dev, struct gm_dev *peer)
 	return gmock_can_copy_from(gm_dev_priv(dev), gm_dev_priv(peer));
 }
 
-static const struct gm_mmu gmock_gm_mmu = {
-	.name = "gmem-mock",
-	.pgsize_bitmap = GMOCK_PGSIZES,
-	.caps = GM_DEV_CAP_FAULT | GM_DEV_CAP_HOST_ACCESS,
-	.ctx_create = gmock_mmu_create,
-	.ctx_destroy = gmock_mmu_destroy,
-	.map_prepare = gmock_mmu_prepare,
-	.peer_map = gmock_mmu_map,
-	.peer_unmap = gmock_mmu_unmap,
-	.can_copy_from = gmock_gm_can_copy_from,
-	.copy = gmock_gm_copy,
+#define GMOCK_GM_MMU(_caps)						\
+	{								\
+		.name = "gmem-mock",					\
+		.pgsize_bitmap = GMOCK_PGSIZES,				\
+		.caps = GM_DEV_CAP_FAULT | GM_DEV_CAP_HOST_ACCESS |	\
+			(_caps),					\
+		.ctx_create = gmock_mmu_create,				\
+		.ctx_destroy = gmock_mmu_destroy,			\
+		.map_prepare = gmock_mmu_prepare,			\
+		.peer_map = gmock_mmu_map,				\
+		.peer_unmap = gmock_mmu_unmap,				\
+		.can_copy_from = gmock_gm_can_copy_from,		\
+		.copy = gmock_gm_copy,					\
+	}
+
+/* Without atomic ops on host memory, and with them. */
+static const struct gm_mmu gmock_gm_mmu[] = {
+	GMOCK_GM_MMU(0),
+	GMOCK_GM_MMU(GM_DEV_CAP_HOST_ATOMICS),
 };
 
 /**
@@ -49,7 +66,9 @@ static const struct gm_mmu gmock_gm_mmu = {
  */
 int gmock_glue_start(struct gmock_dev *gd)
 {
-	gd->gm = gm_dev_create(&gd->edu.pdev->dev, &gmock_gm_mmu, gd);
+	gd->host_atomics = READ_ONCE(host_atomics);
+	gd->gm = gm_dev_create(&gd->edu.pdev->dev,
+			       &gmock_gm_mmu[gd->host_atomics], gd);
 	if (IS_ERR(gd->gm))
 		return PTR_ERR(gd->gm);
 	gd->hnid = gm_dev_register_physmem(gd->gm, GM_MEM_TYPE_PRIVATE, 0,

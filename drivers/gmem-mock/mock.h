@@ -26,6 +26,7 @@
  *		gmock_mmu.lock		shared by accesses, exclusive to change
  *		    gmock_edu.dma_lock
  *		    gmock_edu.fact_lock
+ *		    gmock_dev.atomic_lock	spinlock
  *		    gmock_mmu.tlb_lock	spinlock
  *
  * GMEM takes gmock_mmu.lock, by gm_mmu.peer_unmap(), where memory reclaim
@@ -217,6 +218,9 @@ struct gmock_counters {
  * @hnid: node id of the device's memory
  * @edu: engine
  * @vram: memory
+ * @host_atomics: atomic ops on host memory are atomic for CPUs, too
+ * @atomic_lock: makes an atomic op of the device one step for the device; nests in
+ *	gmock_mmu.lock
  * @count: counters
  */
 struct gmock_dev {
@@ -229,6 +233,8 @@ struct gmock_dev {
 	int hnid;
 	struct gmock_edu edu;
 	struct gmock_vram vram;
+	bool host_atomics;
+	spinlock_t atomic_lock;		/* one atomic op at a time */
 	struct gmock_counters count;
 };
 

@@ -74,6 +74,7 @@ enum gmem_mock_engine {
 #define GMEM_MOCK_CAP_MSI	(1U << 0)	/* interrupts by MSI, not INTx */
 #define GMEM_MOCK_CAP_INPLACE	(1U << 1)	/* host memory is usable in place */
 #define GMEM_MOCK_CAP_VERIFY	(1U << 2)	/* every edu DMA is verified */
+#define GMEM_MOCK_CAP_HOST_ATOMICS (1U << 3)	/* ATOMIC_ADD in place is atomic for CPUs */
 
 /**
  * struct gmem_mock_query - ioctl(GMEM_MOCK_QUERY)
@@ -194,7 +195,9 @@ struct gmem_mock_stats {
  * @GMEM_MOCK_OP_CHECKSUM: @result is the checksum of the range. @va and @len
  *	are multiples of 8. See gmem_mock_checksum_step()
  * @GMEM_MOCK_OP_ATOMIC_ADD: add @arg to the 64-bit value at @va in one atomic
- *	step; @result is the value before. @va is a multiple of 8, @len is 8
+ *	step; @result is the value before. @va is a multiple of 8, @len is 8.
+ *	Without %GMEM_MOCK_CAP_HOST_ATOMICS no CPU reaches a page of host memory
+ *	that this op uses, until it touches it and the device loses it
  * @GMEM_MOCK_OP_FACTORIAL: replace each 32-bit value x of the range by x!
  *	modulo 2^32, computed by edu's factorial unit. @va and @len are
  *	multiples of 4, x is at most %GMEM_MOCK_FACTORIAL_MAX
@@ -244,7 +247,8 @@ enum gmem_mock_opcode {
  *	than &gmem_mock_query.max_len, the range wraps around, the ranges of a
  *	COPY overlap, or a field that must be 0 is not
  * -EOPNOTSUPP
- *	unknown opcode or flag
+ *	unknown opcode or flag; or ATOMIC_ADD without
+ *	%GMEM_MOCK_CAP_HOST_ATOMICS on shared or hugetlbfs memory
  * -EFAULT
  *	nothing is mapped at the address, or not with the right that the op
  *	needs; or the buffer @arg of READ and WRITE is not accessible
@@ -324,6 +328,7 @@ enum gmem_mock_where {
 /* &gmem_mock_xlat.prot */
 #define GMEM_MOCK_PROT_READ	(1U << 0)
 #define GMEM_MOCK_PROT_WRITE	(1U << 1)
+#define GMEM_MOCK_PROT_ATOMIC	(1U << 2)
 
 /**
  * struct gmem_mock_xlat - one translation in the device's page table
