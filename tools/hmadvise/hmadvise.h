@@ -77,6 +77,7 @@ long hmadvise_residency(const void *addr, size_t len, int32_t *vec, size_t n);
 #define HMADVISE_NODE_RETRIES		(1U << 17)
 #define HMADVISE_NODE_PAGES_PEER_IN	(1U << 18)
 #define HMADVISE_NODE_PAGES_PEER_OUT	(1U << 19)
+#define HMADVISE_NODE_PAGES_EXCLUSIVE	(1U << 20)
 
 /*
  * One hnode. Made by the library only: members may be added at its end in
@@ -108,6 +109,7 @@ struct hmadvise_node {
 	uint64_t retries;		/* faults that began again */
 	uint64_t pages_peer_in;		/* of pages_in, from other devices */
 	uint64_t pages_peer_out;	/* taken by other devices */
+	uint64_t pages_exclusive;	/* taken from the CPUs for atomics */
 };
 
 struct hmadvise_nodes;

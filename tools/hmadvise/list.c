@@ -37,6 +37,7 @@ static const struct number {
 	COUNTER(pages_peer_out, PAGES_PEER_OUT),
 	COUNTER(pages_refused, PAGES_REFUSED),
 	COUNTER(pages_poisoned, PAGES_POISONED),
+	COUNTER(pages_exclusive, PAGES_EXCLUSIVE),
 	COUNTER(alloc_failed, ALLOC_FAILED),
 	COUNTER(copy_failed, COPY_FAILED),
 	COUNTER(invalidations, INVALIDATIONS),

@@ -62,6 +62,7 @@ static const struct {
 	COUNTER(retries, HMADVISE_NODE_RETRIES),
 	COUNTER(pages_peer_in, HMADVISE_NODE_PAGES_PEER_IN),
 	COUNTER(pages_peer_out, HMADVISE_NODE_PAGES_PEER_OUT),
+	COUNTER(pages_exclusive, HMADVISE_NODE_PAGES_EXCLUSIVE),
 #undef NUMBER
 #undef COUNTER
 };

@@ -142,12 +142,13 @@ static void make_sysfs(const char *top)
 	put(dir, "retries", "24\n");
 	put(dir, "pages_peer_in", "25\n");
 	put(dir, "pages_peer_out", "26\n");
+	put(dir, "pages_exclusive", "27\n");
 }
 
 static void test_full_node(const struct hmadvise_node *node)
 {
 	CHECK(node && node->hnid == 9);
-	CHECK(node->known == (HMADVISE_NODE_PAGES_PEER_OUT << 1) - 1);
+	CHECK(node->known == (HMADVISE_NODE_PAGES_EXCLUSIVE << 1) - 1);
 	CHECK(node->size == UINT64_MAX);
 	CHECK(node->used == 4096 && node->free == 8192);
 	CHECK(node->attached == 2);
@@ -161,6 +162,7 @@ static void test_full_node(const struct hmadvise_node *node)
 	CHECK(node->pages_refused == 21 && node->copy_failed == 22);
 	CHECK(node->invalidations == 23 && node->retries == 24);
 	CHECK(node->pages_peer_in == 25 && node->pages_peer_out == 26);
+	CHECK(node->pages_exclusive == 27);
 }
 
 static void test_nodes(const char *dir)
