@@ -541,8 +541,8 @@ static unsigned int pages_out(const char *buf)
 /* The kernel wants memory back; MADV_PAGEOUT passes over such pages. */
 static int swapped_child(bool huge)
 {
+	unsigned long long end;
 	struct gt_dev dev;
-	unsigned int i;
 	char *buf;
 
 	if (gt_write_file(CGROUP "/cgroup.procs", "0") < 0)
@@ -553,7 +553,8 @@ static int swapped_child(bool huge)
 	gt_pattern(buf, LEN, 1);
 	if (add_all(&dev, buf) || kept(&dev, buf) != KEPT)
 		return 3;
-	for (i = 0; i < 100 && pages_out(buf) < NR_PAGES; i++) {
+	end = gt_now_ms() + 60000;
+	while (pages_out(buf) < NR_PAGES && gt_now_ms() < end) {
 		/* From the batches of the CPUs to where it is reclaimed. */
 		syscall(SYS_move_pages, 0, 1UL, &buf, &(int){ 0 },
 			&(int){ 0 }, 0);
