@@ -15,7 +15,6 @@
 #include "gmem_fixture.h"
 
 #define LEN		GT_HUGE
-#define PEER_COPY	"/sys/module/gmem_mock/parameters/peer_copy"
 #define WAIT_MS		60000
 /* Moves in each direction that a side must have seen before it is disturbed. */
 #define ROUNDS		5
@@ -34,7 +33,7 @@ FIXTURE_SETUP(d2d)
 	self->nr = gt_dev_count();
 	ASSERT_GE(self->nr, 2) TH_LOG("needs two accelerators");
 	ASSERT_EQ(0, gt_set_engine("cpu"));
-	ASSERT_EQ(0, gt_write_file(PEER_COPY, "1"));
+	ASSERT_EQ(0, gt_set_peer_copy(true));
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(0, gt_open(&self->dev[i], i));
 		ASSERT_EQ(0, gt_pci_slot(&self->dev[i], self->slot[i],
@@ -54,7 +53,7 @@ FIXTURE_TEARDOWN_PARENT(d2d)
 		usleep(10000);
 	EXPECT_EQ(self->nr, gt_dev_count());
 	EXPECT_EQ(0, gt_set_engine("cpu"));
-	EXPECT_EQ(0, gt_write_file(PEER_COPY, "1"));
+	EXPECT_EQ(0, gt_set_peer_copy(true));
 	EXPECT_EQ(0, gt_quiet(&check));
 	EXPECT_EQ(0, check.frames_used);
 	EXPECT_EQ(0, check.leaked);
@@ -269,7 +268,7 @@ static void not_direct(struct __test_metadata *_metadata, struct gt_dev *dev,
 	char *buf = resident(_metadata, &dev[0], LEN, huge, 6);
 	struct copied before = copied(_metadata, dev), after;
 
-	ASSERT_EQ(0, gt_write_file(PEER_COPY, "0"));
+	ASSERT_EQ(0, gt_set_peer_copy(false));
 	EXPECT_EQ(0, gt_dev_pattern(&dev[1], buf, LEN, 6));
 	EXPECT_TRUE(gt_all_on(buf, LEN, dev[1].hnid));
 	after = copied(_metadata, dev);

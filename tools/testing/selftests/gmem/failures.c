@@ -150,16 +150,29 @@ FIXTURE_VARIANT_ADD(sweep, fault_inplace_base)
 	.must = HITS(SLAB) | HITS(MAP) | HITS(PREPARE),
 };
 
-/* Data that is on another device goes home first. */
+/* Data that is on another device goes home first, */
+static bool on_other(struct world *w, bool direct)
+{
+	return w->nr >= 2 && !gt_set_peer_copy(direct) &&
+	       !gt_open(&w->other, 1) && on_host(w) &&
+	       !gt_to_device(&w->other, w->buf, w->len);
+}
+
 static bool remote_setup(struct world *w)
 {
-	return w->nr >= 2 && !gt_open(&w->other, 1) && on_host(w) &&
-	       !gt_to_device(&w->other, w->buf, w->len);
+	return on_other(w, false);
+}
+
+/* or is copied from there; when that fails, it goes home after all. */
+static bool peer_setup(struct world *w)
+{
+	return on_other(w, true);
 }
 
 static bool remote_after(struct world *w, int ret)
 {
-	return fault_after(w, ret) && !gt_close(&w->other);
+	return fault_after(w, ret) && !gt_close(&w->other) &&
+	       !gt_set_peer_copy(true);
 }
 
 FIXTURE_VARIANT_ADD(sweep, fault_remote_huge)
@@ -181,6 +194,67 @@ FIXTURE_VARIANT_ADD(sweep, fault_remote_base)
 	FAULT_ERRORS,
 	.must = HITS(SLAB) | HITS(PAGE) | HITS(COPY) | HITS(MAP) |
 		HITS(PREPARE),
+};
+
+FIXTURE_VARIANT_ADD(sweep, fault_peer_huge)
+{
+	.setup = peer_setup,
+	.act = fault_act,
+	.after = remote_after,
+	.huge = true,
+	FAULT_ERRORS,
+	.must = HITS(SLAB) | HITS(COPY) | HITS(MAP) | HITS(PREPARE),
+};
+
+FIXTURE_VARIANT_ADD(sweep, fault_peer_base)
+{
+	.setup = peer_setup,
+	.act = fault_act,
+	.after = remote_after,
+	FAULT_ERRORS,
+	.must = HITS(SLAB) | HITS(COPY) | HITS(MAP) | HITS(PREPARE),
+};
+
+/*
+ * An atomic operation on host memory that the CPU is kept from: of 0, so that
+ * the pattern stays.
+ */
+static int atomic_act(struct world *w)
+{
+	struct gmem_mock_op op = {
+		.opcode = GMEM_MOCK_OP_ATOMIC_ADD,
+		.flags = GMEM_MOCK_OP_INPLACE,
+		.va = (uintptr_t)w->buf + 5 * GT_PAGE,
+		.len = sizeof(__u64),
+	};
+
+	return gt_run(&w->dev, &op);
+}
+
+static bool atomic_after(struct world *w, int ret)
+{
+	return !atomic_act(w) && gt_all_on(w->buf, w->len, GT_HOME) &&
+	       !cpu_access(w->buf + 5 * GT_PAGE) && !atomic_act(w) &&
+	       all_right(w);
+}
+
+FIXTURE_VARIANT_ADD(sweep, fault_atomic_huge)
+{
+	.setup = on_host,
+	.act = atomic_act,
+	.after = atomic_after,
+	.huge = true,
+	FAULT_ERRORS,
+	.must = HITS(SLAB) | HITS(MAP) | HITS(PREPARE),
+};
+
+FIXTURE_VARIANT_ADD(sweep, fault_atomic_base)
+{
+	.setup = on_host,
+	.act = atomic_act,
+	.after = atomic_after,
+	FAULT_ERRORS,
+	.must = HITS(SLAB) | HITS(MAP) | HITS(PREPARE),
 };
 
 /* A file: its first pages are there, the others the fault must make. */

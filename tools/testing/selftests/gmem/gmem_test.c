@@ -158,6 +158,11 @@ int gt_set_engine(const char *name)
 	return gt_write_file(GT_ENGINE, name);
 }
 
+int gt_set_peer_copy(bool direct)
+{
+	return gt_write_file(GT_PEER_COPY, direct ? "1" : "0");
+}
+
 /* -------------------------------------------------------------------- ops */
 
 int gt_run(const struct gt_dev *dev, struct gmem_mock_op *op)

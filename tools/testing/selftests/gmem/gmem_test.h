@@ -35,6 +35,7 @@
 #define gt_add(p, v)	__atomic_fetch_add(p, v, __ATOMIC_SEQ_CST)
 
 #define GT_ENGINE	"/sys/module/gmem_mock/parameters/engine"
+#define GT_PEER_COPY	"/sys/module/gmem_mock/parameters/peer_copy"
 
 struct gt_dev {
 	int fd;
@@ -53,6 +54,8 @@ int gt_close(struct gt_dev *dev);
 int gt_query(int fd, struct gmem_mock_query *query);
 int gt_stats(const struct gt_dev *dev, struct gmem_mock_stats *stats);
 int gt_set_engine(const char *name);
+/* Whether data goes from device to device directly, or by way of the host. */
+int gt_set_peer_copy(bool direct);
 /* Where the device sits, for instance "0000:01:00", without the function. */
 int gt_pci_slot(const struct gt_dev *dev, char *slot, size_t len);
 

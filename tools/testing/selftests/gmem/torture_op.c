@@ -398,6 +398,8 @@ static void op_common(struct tt_worker *w, struct tt_slot *s)
 	struct tt_proc *proc = w->proc;
 	struct gt_dev *dev = random_dev(w);
 	bool shared = tt_below(&w->rng, 2);
+	/* Nobody takes shared memory from the CPUs. */
+	bool cpu = shared && !(dev->caps & GMEM_MOCK_CAP_HOST_ATOMICS);
 	int ret = 0;
 
 	while (n--) {
@@ -409,7 +411,7 @@ static void op_common(struct tt_worker *w, struct tt_slot *s)
 		       i * GT_PAGE / sizeof(*word);
 		sum = shared ? proc->board->shared_sum : proc->common_sum;
 		tries = 0;
-		if (tt_below(&w->rng, 3)) {
+		if (tt_below(&w->rng, 3) && !cpu) {
 			do {
 				ret = gt_atomic_add(dev, word, value, NULL);
 			} while (again(w, ret, &tries));
