@@ -33,7 +33,7 @@
  * @ext:	room for GM_BATCH extents
  * @ret:	0 or the error of a copy
  * @nomem:	there was no host memory for some page
- * @no_huge:	there was none for a huge page that faults
+ * @no_huge:	there was none for a huge page that must come home whole
  * @moved:	pages that went home
  * @hnid:	where the last of them came from
  */
@@ -159,7 +159,8 @@ static void gm_home_alloc(struct gm_home *home)
 	if (huge && (!gm_home_wanted(home, 0) || gm_home_alloc_huge(home)))
 		return;
 	/* Core mm does not break up a page that the fault has a reference to. */
-	home->no_huge = huge && home->args.fault_page;
+	home->no_huge = huge && (home->args.fault_page ||
+				 !gm_splits_for_us(home->args.src[0]));
 	if (home->no_huge)
 		return;
 	gm_home_alloc_pages(home, huge);
@@ -352,6 +353,21 @@ static void gm_home_init(struct gm_home *home, struct vm_area_struct *vma,
 	};
 }
 
+/**
+ * gm_splits_for_us() - whether a huge page may become small ones while it moves
+ * @src: its entry, as migrate_vma_setup() made it
+ *
+ * Core mm then splits the entry of the process it works for and no other's (7.2),
+ * who would be left with a huge entry for a small page. What is writable is nobody
+ * else's.
+ *
+ * Return: true if so.
+ */
+bool gm_splits_for_us(unsigned long src)
+{
+	return (src & MIGRATE_PFN_VALID) && (src & MIGRATE_PFN_WRITE);
+}
+
 /* A CPU fault on a page that a PTE maps. Needs no memory but the pages. */
 static vm_fault_t gm_fault_pages(struct vm_fault *vmf, unsigned long around)
 {
@@ -465,6 +481,7 @@ int gm_migrate_home(struct vm_area_struct *vma, unsigned long start,
 		    unsigned long end, struct gm_scratch *scratch)
 {
 	struct gm_home home;
+	int ret;
 
 	mmap_assert_locked(vma->vm_mm);
 	gm_home_init(&home, vma, scratch->src, scratch->dst, scratch->ext);
@@ -474,5 +491,10 @@ int gm_migrate_home(struct vm_area_struct *vma, unsigned long start,
 		home.args.flags |= MIGRATE_VMA_SELECT_COMPOUND;
 	if (!gm_split_range(vma, start, end, true))
 		return 0;
+	ret = gm_home_run(&home);
+	if (ret || !home.no_huge)
+		return ret;
+	/* In single pages, then: core mm breaks it up before, for all. */
+	home.args.flags &= ~MIGRATE_VMA_SELECT_COMPOUND;
 	return gm_home_run(&home);
 }

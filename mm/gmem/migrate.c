@@ -176,7 +176,7 @@ static bool gm_frames_for_split(struct gm_migration *mig)
 	unsigned long *pfns = mig->scratch->pfns;
 	unsigned long i, got;
 
-	if (!(mig->args.src[0] & MIGRATE_PFN_VALID))
+	if (!gm_splits_for_us(mig->args.src[0]))
 		return false;
 	got = gm_frames_alloc_pages(mig->hnode, pfns, GM_BLOCK_PAGES);
 	for (i = 0; i < got; i++) {

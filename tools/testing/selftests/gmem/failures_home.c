@@ -79,6 +79,46 @@ FIXTURE_VARIANT_ADD(sweep, prefetch_home_base)
 	.must = HITS(PAGE) | HITS(COPY),
 };
 
+/*
+ * A child shares the huge page. Where there is no huge page for it on the host, it comes
+ * home in single pages, for the child too.
+ */
+static bool on_device_with_child(struct world *w)
+{
+	int go[2];
+	pid_t pid;
+
+	if (!on_device(w) || pipe(go))
+		return false;
+	pid = fork();
+	if (!pid) {
+		close(go[1]);
+		_exit(read(go[0], go, 1) || !cpu_pattern(w, 0, w->len, SEED));
+	}
+	w->file = go[1];
+	w->child = pid;
+	return !close(go[0]) && pid > 0;
+}
+
+static bool home_shared_after(struct world *w, int ret)
+{
+	bool ok = ret || gt_all_on(w->buf, w->len, GT_HOME);
+
+	close(w->file);
+	return ok && wait_gone(w->child) == 0 && home_after(w, 0);
+}
+
+FIXTURE_VARIANT_ADD(sweep, prefetch_home_shared)
+{
+	.setup = on_device_with_child,
+	.act = home_act,
+	.after = home_shared_after,
+	.huge = true,
+	.nomem = true,
+	.error = { [FAIL_COPY] = -EIO },
+	.must = HITS(PAGE) | HITS(COPY),
+};
+
 /* The middle of a range: what is around it stays, and must be cut off. */
 #define PART_FROM	(5 * GT_PAGE)
 #define PART_TO		(11 * GT_PAGE)

@@ -245,6 +245,54 @@ GT_TEST(fork_parent_first_base)
 	fork_resident(_metadata, &self->dev[0], false, false);
 }
 
+/* The memory of a device, of which only single pages are free, far apart. */
+static char *fill_with_holes(struct __test_metadata *_metadata,
+			     struct gt_dev *dev, size_t len)
+{
+	char *buf = gt_alloc(len, false);
+	size_t i;
+
+	ASSERT_NE(NULL, buf);
+	gt_pattern(buf, len, 5);
+	ASSERT_EQ(0, gt_to_device(dev, buf, len));
+	for (i = 0; i < 4 * GT_HUGE; i += 2 * GT_PAGE)
+		ASSERT_EQ(GT_PAGE, gt_hmadvise(HMADV_NODE_ANY, buf + i, GT_PAGE,
+					       HMADV_PREFETCH, 0));
+	return buf;
+}
+
+/*
+ * A huge page that a child shares finds no place of its size: it is not to become
+ * single pages for one of the two.
+ */
+GT_TEST(shared_huge_finds_single_pages)
+{
+	struct gt_dev *dev = &self->dev[0];
+	char *full = fill_with_holes(_metadata, dev, dev->mem_bytes);
+	char *buf = gt_alloc(GT_HUGE, true);
+	int go[2], status;
+	pid_t pid;
+
+	ASSERT_NE(NULL, buf);
+	gt_pattern(buf, GT_HUGE, 1);
+	ASSERT_EQ(0, pipe(go));
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		close(go[1]);
+		_exit(read(go[0], &status, 1) ||
+		      gt_pattern_bad(buf, GT_HUGE, 1) != -1);
+	}
+	close(go[0]);
+	EXPECT_EQ(0, gt_dev_pattern(dev, buf, GT_HUGE, 1));
+	close(go[1]);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(-1, gt_pattern_bad(buf, GT_HUGE, 1));
+	gt_free(buf, GT_HUGE);
+	gt_free(full, dev->mem_bytes);
+}
+
 /* The new program: the old file is not its, a new one is. */
 static int after_exec(int fd)
 {
