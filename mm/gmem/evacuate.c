@@ -237,14 +237,20 @@ static void gm_evac_move(struct gm_evacuation *evac, unsigned long pfn)
 	gm_evac_unpin(evac);
 }
 
+/*
+ * Who has the folio locked may be carrying it away: to wait with a reference would
+ * make that fail. There is another pass.
+ */
 static struct folio *gm_evac_lock(unsigned long pfn)
 {
 	struct folio *folio = page_folio(pfn_to_page(pfn));
 
 	if (!folio_try_get(folio))
 		return NULL;
-	folio_lock(folio);
-	return folio;
+	if (folio_trylock(folio))
+		return folio;
+	folio_put(folio);
+	return NULL;
 }
 
 /*

@@ -119,7 +119,9 @@ static bool gm_is_reachable(struct gm_migration *mig, unsigned long src)
 		return false;
 	if (peer != mig->peer) {
 		mig->peer = peer;
-		mig->peer_ok = gm_dev_can_copy_from(mig->hnode->dev, peer->dev);
+		/* One that is being emptied is not read beside that. */
+		mig->peer_ok = !READ_ONCE(peer->closing) &&
+			       gm_dev_can_copy_from(mig->hnode->dev, peer->dev);
 	}
 	return mig->peer_ok;
 }
