@@ -394,18 +394,15 @@ static int copy_from_peer(struct gmock_dev *gd, enum gmem_mock_engine engine,
 	struct device *dma_dev = &gd->edu.pdev->dev;
 	int ret;
 
-	if (engine != GMEM_MOCK_ENGINE_EDU) {
-		ret = gmock_copy(gd, engine, dst, src, len);
-	} else {
-		src->dma = dma_map_resource(dma_dev, bar + src->addr, len,
-					    DMA_TO_DEVICE, 0);
-		if (dma_mapping_error(dma_dev, src->dma))
-			return -EIO;
-		ret = gmock_copy(gd, engine, dst, src, len);
-		dma_unmap_resource(dma_dev, src->dma, len, DMA_TO_DEVICE, 0);
-	}
-	/* What comes from a device that has vanished is not the data. */
-	return is_disconnected(src->peer) ? -ENODEV : ret;
+	if (engine != GMEM_MOCK_ENGINE_EDU)
+		return gmock_copy(gd, engine, dst, src, len);
+	src->dma = dma_map_resource(dma_dev, bar + src->addr, len,
+				    DMA_TO_DEVICE, 0);
+	if (dma_mapping_error(dma_dev, src->dma))
+		return -EIO;
+	ret = gmock_copy(gd, engine, dst, src, len);
+	dma_unmap_resource(dma_dev, src->dma, len, DMA_TO_DEVICE, 0);
+	return ret;
 }
 
 /* One extent. What edu moved is verified: somebody's only copy is at stake. */
@@ -450,6 +447,35 @@ static int migrate_one(struct gmock_dev *gd, enum gmem_mock_engine engine,
 	return ret;
 }
 
+/* Asks the device itself: the PCI core learns later that one was pulled out. */
+static bool has_vanished(const struct gmock_dev *gd)
+{
+	return !pci_device_is_present(gd->edu.pdev) ||
+	       !pci_device_is_present(gd->vram.pdev);
+}
+
+/*
+ * What was read from a device that has vanished meanwhile is not the data, and what
+ * was written to one is gone. A read or write of a BAR does not tell.
+ */
+static int check_present(struct gmock_dev *gd, const struct gm_copy_extent *ext,
+			 unsigned int nr)
+{
+	struct gm_dev *last = NULL;
+	unsigned int i;
+
+	if (has_vanished(gd))
+		return -ENODEV;
+	for (i = 0; i < nr; i++) {
+		if (ext[i].op != GM_COPY_FROM_PEER || ext[i].peer == last)
+			continue;
+		last = ext[i].peer;
+		if (has_vanished(gm_dev_priv(last)))
+			return -ENODEV;
+	}
+	return 0;
+}
+
 /**
  * gmock_migrate() - carry out a batch of copies for GMEM
  * @gd: accelerator
@@ -472,6 +498,8 @@ int gmock_migrate(struct gmock_dev *gd, const struct gm_copy_extent *ext,
 	engine = gmock_engine_pick(bytes);
 	for (i = 0; i < nr && !ret; i++)
 		ret = migrate_one(gd, engine, &ext[i]);
+	if (!ret)
+		ret = check_present(gd, ext, nr);
 	atomic64_add(sched_clock() - start, &gd->count.copy_ns);
 	return ret;
 }

@@ -218,13 +218,15 @@ struct gm_mmu {
 	 * of it is the driver's own. May sleep, but takes no longer than a
 	 * look at the two devices: pages and the mmap_lock are held.
 	 *
-	 * @peer may be about to go away: until the copies are done, its driver
-	 * is kept in gm_dev_destroy(). The answer may change from call to call.
+	 * @peer may be about to go away: until the copies are done or have timed
+	 * out, its driver is kept in gm_dev_destroy(). The answer may change from
+	 * call to call, and is no promise: @copy fails when it cannot. Copies both
+	 * ways between two devices may be under way at once.
 	 */
 	bool (*can_copy_from)(struct gm_dev *dev, struct gm_dev *peer);
 
 	/**
-	 * @copy: move data between host and device memory.
+	 * @copy: move data to, from and between devices' memories.
 	 *
 	 * Required for a device that registers memory. May sleep and
 	 * allocate, but not fault in user memory: pages and the mmap_lock are

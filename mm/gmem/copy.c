@@ -99,14 +99,16 @@ static int gm_copy_wait(struct gm_copy *copy, struct dma_fence *fence)
 }
 
 /*
- * What was read from a device that is lost now may be anything, whatever the
- * driver saw of it.
+ * What was read from a device that is lost now may be anything, and what was written
+ * to one is nowhere, whatever the driver saw of it.
  */
-static bool gm_copy_lost_peer(const struct gm_copy *copy)
+static bool gm_copy_lost(const struct gm_copy *copy)
 {
 	unsigned int i;
 
-	for (i = 0; i < copy->nr; i++)
+	if (gm_dev_lost(copy->hnode->dev))
+		return true;
+	for (i = 0; copy->peers && i < copy->nr; i++)
 		if (copy->ext[i].op == GM_COPY_FROM_PEER &&
 		    gm_dev_lost(copy->ext[i].peer))
 			return true;
@@ -138,7 +140,7 @@ static void gm_copy_flush(struct gm_copy *copy)
 		else
 			gm_copy_unmap(copy, copy->nr);
 	}
-	if (!ret && copy->peers && gm_copy_lost_peer(copy))
+	if (!ret && gm_copy_lost(copy))
 		ret = -ENODEV;
 	copy->ret = ret;
 out:

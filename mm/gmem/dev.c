@@ -83,7 +83,7 @@ bool gm_dev_can_copy_from(struct gm_dev *dev, struct gm_dev *peer)
 
 	if (!mmu->can_copy_from || mmu->can_copy_from != peer->mmu->can_copy_from)
 		return false;
-	return !gm_dev_lost(peer) && mmu->can_copy_from(dev, peer);
+	return !gm_dev_lost(dev) && !gm_dev_lost(peer) && mmu->can_copy_from(dev, peer);
 }
 
 static bool gm_mmu_valid(const struct gm_mmu *mmu)

@@ -327,6 +327,21 @@ static unsigned long gm_source_pfn(const struct gm_migration *mig,
 	return 0;
 }
 
+/* Whether a device that data came from was lost, if only after the last look at it. */
+static bool gm_lost_peer(const struct gm_migration *mig)
+{
+	unsigned long i;
+
+	for (i = 0; i < mig->args.npages;
+	     i += gm_entry_pages(mig->args.src[i])) {
+		struct gm_hnode *peer = gm_peer_of(mig, mig->args.src[i]);
+
+		if (peer && gm_dev_lost(peer->dev))
+			return true;
+	}
+	return false;
+}
+
 /* Copies what there is, and clears what was a hole. */
 static int gm_migration_copy(struct gm_migration *mig)
 {
@@ -334,6 +349,7 @@ static int gm_migration_copy(struct gm_migration *mig)
 	const unsigned long *dst = mig->args.dst;
 	const bool peers = mig->peers;
 	struct gm_copy copy;
+	int ret;
 
 	gm_copy_init(&copy, mig->hnode, mig->scratch->ext);
 	for (i = 0; i < npages; i += nr) {
@@ -356,7 +372,8 @@ static int gm_migration_copy(struct gm_migration *mig)
 						 GM_COPY_ZERO,
 				    dpa, PFN_PHYS(pfn), nr * PAGE_SIZE);
 	}
-	return gm_copy_finish(&copy);
+	ret = gm_copy_finish(&copy);
+	return !ret && peers && gm_lost_peer(mig) ? -ENODEV : ret;
 }
 
 /*
