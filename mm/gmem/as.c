@@ -17,6 +17,7 @@
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 
 #include "internal.h"
 
@@ -69,12 +70,33 @@ struct gm_as *gm_as_find(struct mm_struct *mm)
 }
 
 /**
+ * gm_as_put_later() - drop a reference while pages are on the move
+ * @as: the address space
+ *
+ * Its end waits for invalidations, one of which may wait for these pages.
+ *
+ * Context: any that may be interrupted; folios may be locked and unmapped.
+ */
+void gm_as_put_later(struct gm_as *as)
+{
+	if (!refcount_dec_not_one(&as->refs))
+		queue_work(system_dfl_wq, &as->put);
+}
+
+static void gm_as_put_work(struct work_struct *work)
+{
+	gm_as_put(container_of(work, struct gm_as, put));
+}
+
+/**
  * gm_as_visit_mm() - call a function for each address space of an mm
  * @mm: the mm
  * @fn: the function. May sleep
  * @arg: for @fn
  *
  * Address spaces that come or go meanwhile may be missed.
+ *
+ * Context: may sleep; folios may be locked and unmapped.
  */
 void gm_as_visit_mm(struct mm_struct *mm, gm_as_fn fn, void *arg)
 {
@@ -88,14 +110,14 @@ void gm_as_visit_mm(struct mm_struct *mm, gm_as_fn fn, void *arg)
 			continue;
 		rcu_read_unlock();
 		if (prev)
-			gm_as_put(prev);
+			gm_as_put_later(prev);
 		fn(as, arg);
 		prev = as;
 		rcu_read_lock();
 	}
 	rcu_read_unlock();
 	if (prev)
-		gm_as_put(prev);
+		gm_as_put_later(prev);
 }
 
 /* The next address space after @prev that lives, with a reference. */
@@ -155,6 +177,7 @@ static struct gm_as *gm_as_alloc(struct mm_struct *mm, unsigned long start,
 	for (i = 0; i < GM_BLOCK_LOCKS; i++)
 		mutex_init(&as->block_lock[i]);
 	INIT_LIST_HEAD(&as->link);
+	INIT_WORK(&as->put, gm_as_put_work);
 	return as;
 }
 

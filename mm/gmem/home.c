@@ -451,7 +451,7 @@ vm_fault_t gm_migrate_to_ram(struct vm_fault *vmf)
 	as = gm_as_find(vmf->vma->vm_mm);
 	if (as) {
 		gm_stat_add(&as->stats, GM_STAT_HOST_FAULTS, 1);
-		gm_as_put(as);
+		gm_as_put_later(as);
 	}
 
 	if (!vmf->pte && folio_test_large(page_folio(vmf->page)))

@@ -39,6 +39,7 @@
 #include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 
 #include "lpt.h"
@@ -181,6 +182,7 @@ static inline u64 gm_hnode_dpa(const struct gm_hnode *hnode, unsigned long pfn)
  * @scratch:	a spare struct gm_scratch
  * @stats:	counters
  * @link:	in the list of all address spaces, for debugfs
+ * @put:	gm_as_put() by somebody else
  * @rcu:	to free it
  */
 struct gm_as {
@@ -201,6 +203,7 @@ struct gm_as {
 	struct gm_scratch *scratch;
 	struct gm_stats stats;
 	struct list_head link;
+	struct work_struct put;
 	struct rcu_head rcu;
 };
 
@@ -304,6 +307,7 @@ int gm_as_init(void);
 bool gm_as_tryget(struct gm_as *as);
 struct gm_as *gm_as_find(struct mm_struct *mm);
 typedef void (*gm_as_fn)(struct gm_as *as, void *arg);
+void gm_as_put_later(struct gm_as *as);
 void gm_as_visit_mm(struct mm_struct *mm, gm_as_fn fn, void *arg);
 void gm_as_visit_all(gm_as_fn fn, void *arg);
 struct gm_scratch *gm_scratch_get(struct gm_as *as);
