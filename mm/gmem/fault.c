@@ -192,22 +192,27 @@ bool gm_vma_usable(struct vm_area_struct *vma)
 	       !(vma->vm_flags & (VM_IO | VM_PFNMAP | VM_SHADOW_STACK));
 }
 
-/*
- * A migration met a change of the same page and left a record that is wrong, or
- * the page cannot be moved. Look again at the next fault.
+/**
+ * gm_doubt_record() - mark a record as one to be verified
+ * @as: address space
+ * @start: first page
+ * @end: end, exclusive
+ *
+ * Context: may sleep and allocate.
  */
-static void gm_doubt_record(const struct gm_request *req)
+void gm_doubt_record(struct gm_as *as, unsigned long start, unsigned long end)
 {
 	const struct gm_lpt_change inexact = { .flags_set = GM_LPT_INEXACT };
-	struct gm_lpt *lpt = &req->ctx->as->lpt;
-	unsigned long at = PHYS_PFN(req->start), done;
+	unsigned long done = start;
 	struct gm_lpt_run run;
 
-	if (!gm_lpt_find(lpt, at, PHYS_PFN(req->end), &run))
+	if (!gm_lpt_find(&as->lpt, start, end, &run) ||
+	    !gm_lpt_modify(&as->lpt, start, end, &inexact, GFP_KERNEL, &done))
 		return;
-	if (gm_lpt_modify(lpt, at, PHYS_PFN(req->end), &inexact, GFP_KERNEL,
-			  &done))
-		gm_lpt_modify_coarse(lpt, run.start, &inexact, &run);
+	while (gm_lpt_find(&as->lpt, done, end, &run)) {
+		gm_lpt_modify_coarse(&as->lpt, run.start, &inexact, &run);
+		done = run.end;
+	}
 }
 
 static bool gm_vma_allows(const struct vm_area_struct *vma, u32 access)
@@ -290,8 +295,13 @@ static int gm_resolve_once(struct gm_request *req, bool remote)
 			return ret;
 	}
 	ret = gm_map_range(req);
+	/*
+	 * A migration met a change of the same page and left a record that is wrong,
+	 * or the page cannot be moved. The next fault looks again.
+	 */
 	if (ret == -EOPNOTSUPP)
-		gm_doubt_record(req);
+		gm_doubt_record(ctx->as, PHYS_PFN(req->start),
+				PHYS_PFN(req->end));
 	/* Nobody needs to know that a hint met what this device cannot use. */
 	if (req->va == GM_NO_VA && (ret == -EREMOTE || ret == -EOPNOTSUPP))
 		ret = 0;

@@ -472,6 +472,7 @@ struct gm_request {
 
 int gm_request_lock(struct gm_request *req);
 int gm_resolve(struct gm_request *req);
+void gm_doubt_record(struct gm_as *as, unsigned long start, unsigned long end);
 bool gm_vma_usable(struct vm_area_struct *vma);
 
 /* sysfs.c */

@@ -158,6 +158,20 @@ static int gm_map_install(struct gm_mapper *map, struct list_head *dma)
 	return ret;
 }
 
+/*
+ * What was recorded for a batch that was not installed may be the news of yesterday,
+ * and may have replaced what a migration has recorded since.
+ */
+static void gm_map_doubt(const struct gm_mapper *map)
+{
+	const struct gm_segment *seg = map->req->scratch->segs;
+	unsigned int i;
+
+	for (i = 0; i < map->nr; i++, seg++)
+		gm_doubt_record(map->req->ctx->as, PHYS_PFN(seg->va),
+				PHYS_PFN(seg->va + seg->size));
+}
+
 static int gm_map_flush(struct gm_mapper *map)
 {
 	struct gm_request *req = map->req;
@@ -171,8 +185,11 @@ static int gm_map_flush(struct gm_mapper *map)
 			ret = gm_dma_map_segment(req->ctx, &segs[i], &dma);
 	if (!ret)
 		ret = gm_map_record(map);
-	if (!ret)
+	if (!ret) {
 		ret = gm_map_install(map, &dma);
+		if (ret)
+			gm_map_doubt(map);
+	}
 	gm_dma_abort(req->ctx, &dma);
 	map->nr = 0;
 	return ret;

@@ -44,6 +44,7 @@
  * @peers:	data on other devices moves, too
  * @peer:	where such data was met last
  * @peer_ok:	whether it can be copied from @peer
+ * @huge_peer:	what held the huge page that all entries were; or NULL
  * @peer_hnid:	where pages came from directly; NUMA_NO_NODE when from nowhere
  * @direct:	how many did
  * @left:	pages that are still on other devices
@@ -58,6 +59,7 @@ struct gm_migration {
 	bool peers;
 	const struct gm_hnode *peer;
 	bool peer_ok;
+	struct gm_hnode *huge_peer;
 	int peer_hnid;
 	unsigned long direct;
 	unsigned long left;
@@ -224,6 +226,7 @@ static bool gm_migration_alloc(struct gm_migration *mig)
 	unsigned long src = mig->args.src[0];
 
 	if (src & MIGRATE_PFN_COMPOUND) {
+		mig->huge_peer = gm_peer_of(mig, src);
 		if (src & MIGRATE_PFN_VALID && !gm_wanted(mig, 0))
 			return false;
 		return gm_frames_for_huge(mig) || gm_frames_for_split(mig);
@@ -273,24 +276,23 @@ static void gm_record_peer(struct gm_as *as, const struct gm_peer_run *where)
 static void gm_record_inexact(struct gm_migration *mig, unsigned long i,
 			      unsigned long nr)
 {
-	const struct gm_lpt_change inexact = { .flags_set = GM_LPT_INEXACT };
+	unsigned long index = PHYS_PFN(mig->args.start) + i;
 	struct gm_hnode *peer = gm_peer_of(mig, mig->args.src[i]);
-	struct gm_lpt *lpt = &mig->ctx->as->lpt;
-	unsigned long index = PHYS_PFN(mig->args.start) + i, done;
-	struct gm_lpt_run run;
 
-	if (peer) {
-		/* It is still there. */
-		gm_record_peer(mig->ctx->as, &(struct gm_peer_run){
-			.first = index,
-			.last = index + nr,
-			.res = gm_hnode_res(peer),
-			.flags = GM_LPT_INEXACT,
-		});
+	/* Of a huge page that was broken up on its way, the tail has no entries. */
+	if (!peer && !mig->args.src[i])
+		peer = mig->huge_peer;
+	if (!peer) {
+		gm_doubt_record(mig->ctx->as, index, index + nr);
 		return;
 	}
-	if (gm_lpt_modify(lpt, index, index + nr, &inexact, GFP_KERNEL, &done))
-		gm_lpt_modify_coarse(lpt, index, &inexact, &run);
+	/* It is still there. */
+	gm_record_peer(mig->ctx->as, &(struct gm_peer_run){
+		.first = index,
+		.last = index + nr,
+		.res = gm_hnode_res(peer),
+		.flags = GM_LPT_INEXACT,
+	});
 }
 
 /* Gives all frames back; the migration then moves nothing. */
