@@ -89,6 +89,18 @@ void gm_flight_end(struct gm_flight *flight)
 	mmu_interval_notifier_remove(&flight->notifier);
 }
 
+/*
+ * Not in the middle of an invalidation that has counted what it gives up, and not yet
+ * removed it from the record: what is recorded now would go with it.
+ */
+static void gm_flight_sample_overshoot(struct gm_flight *flight)
+{
+	struct gm_as *as = flight->ctx->as;
+
+	guard(rwsem_read)(&as->map_lock);
+	flight->overshoot = as->overshoot;
+}
+
 /**
  * gm_flight_sample() - what is read from now on counts
  * @flight: begun
@@ -98,7 +110,7 @@ void gm_flight_end(struct gm_flight *flight)
 void gm_flight_sample(struct gm_flight *flight)
 {
 	flight->seq = mmu_interval_read_begin(&flight->notifier);
-	flight->overshoot = READ_ONCE(flight->ctx->as->overshoot);
+	gm_flight_sample_overshoot(flight);
 }
 
 /**
@@ -121,7 +133,7 @@ void gm_flight_quiet_end(struct gm_flight *flight)
 {
 	flight->quiet = false;
 	/* What was removed too much by that step is no news either. */
-	flight->overshoot = READ_ONCE(flight->ctx->as->overshoot);
+	gm_flight_sample_overshoot(flight);
 }
 
 /**

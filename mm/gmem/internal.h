@@ -177,7 +177,8 @@ static inline u64 gm_hnode_dpa(const struct gm_hnode *hnode, unsigned long pfn)
  *		translations are removed; protects @ctx and @dead
  * @ctx:	attached contexts, by gm_context.id
  * @dead:	the mm is gone: nothing may be mapped any more
- * @overshoot:	counts invalidations that removed more than they were asked to
+ * @overshoot:	counts invalidations that removed more than they were asked to;
+ *		under @map_lock
  * @block_lock:	hashed by block: serialises faults on a block
  * @scratch:	a spare struct gm_scratch
  * @stats:	counters

@@ -47,7 +47,7 @@
 static void gm_count_overshoot(struct gm_as *as)
 {
 	lockdep_assert_held_write(&as->map_lock);
-	WRITE_ONCE(as->overshoot, as->overshoot + 1);
+	as->overshoot++;
 }
 
 /**
