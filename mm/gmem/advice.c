@@ -65,7 +65,7 @@ static int gm_advise_home(struct gm_walk *walk, unsigned long *end)
 	if (IS_ERR(vma))
 		return PTR_ERR(vma);
 	/* Memory of a kind that is never on a device is home already. */
-	ret = gm_vma_usable(vma) ? gm_migrate_home(vma, walk->at, *end,
+	ret = gm_vma_usable(vma) ? gm_migrate_home(vma, walk->at, *end, NULL,
 						   walk->scratch) : 0;
 	mmap_read_unlock(current->mm);
 	return !ret || ret == -EINVAL ? 0 : -EIO;

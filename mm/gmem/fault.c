@@ -121,8 +121,8 @@ static enum gm_remote gm_range_remote(const struct gm_request *req, u16 res,
  * that is possible, else by way of the host.
  */
 static int gm_bring(struct gm_request *req, struct vm_area_struct *vma,
-		    unsigned long start, unsigned long end,
-		    enum gm_remote remote)
+		    const struct gm_hnode *hnode, unsigned long start,
+		    unsigned long end, enum gm_remote remote)
 {
 	bool left = true;
 	int ret;
@@ -158,7 +158,7 @@ static void gm_move(struct gm_request *req, struct vm_area_struct *vma,
 	hnode = smp_load_acquire(&req->ctx->dev->hnode);
 	if (!hnode || req->placement == GM_PLACE_HOST || req->uffd_wp) {
 		if (found)
-			gm_migrate_home(vma, start, end, req->scratch);
+			gm_migrate_home(vma, start, end, NULL, req->scratch);
 		return;
 	}
 	if (!found) {
@@ -168,7 +168,7 @@ static void gm_move(struct gm_request *req, struct vm_area_struct *vma,
 	} else if (req->ctx->dev->mmu->can_copy_from) {
 		remote = GM_REMOTE_DIRECT;
 	}
-	ret = gm_bring(req, vma, start, end, remote);
+	ret = gm_bring(req, vma, hnode, start, end, remote);
 	if (ret <= 0)
 		return;
 	req->moved += ret;

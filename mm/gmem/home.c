@@ -31,6 +31,7 @@
  * struct gm_home - state of one migration to the host
  * @args:	for migrate_vma
  * @ext:	room for GM_BATCH extents
+ * @stays:	what is there does not go home; or NULL
  * @ret:	0 or the error of a copy
  * @nomem:	there was no host memory for some page
  * @no_huge:	there was none for a huge page that must come home whole
@@ -40,6 +41,7 @@
 struct gm_home {
 	struct migrate_vma args;
 	struct gm_copy_extent *ext;
+	const struct gm_hnode *stays;
 	int ret;
 	bool nomem;
 	bool no_huge;
@@ -50,8 +52,12 @@ struct gm_home {
 static bool gm_home_wanted(const struct gm_home *home, unsigned long i)
 {
 	const unsigned long both = MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE;
+	unsigned long src = home->args.src[i];
 
-	return (home->args.src[i] & both) == both;
+	if ((src & both) != both)
+		return false;
+	return !home->stays ||
+	       gm_hnode_of_page(migrate_pfn_to_page(src)) != home->stays;
 }
 
 /* The page whose data entry @i holds; the tail of a huge page has no entry. */
@@ -469,6 +475,7 @@ vm_fault_t gm_migrate_to_ram(struct vm_fault *vmf)
  * @vma: holds the whole range
  * @start: first address
  * @end: end; within the GM_BLOCK_SIZE block of @start
+ * @stays: what is on this hnode stays there; or NULL
  * @scratch: working memory
  *
  * Best effort: what is busy stays.
@@ -478,7 +485,8 @@ vm_fault_t gm_migrate_to_ram(struct vm_fault *vmf)
  * copy, after which nothing has moved.
  */
 int gm_migrate_home(struct vm_area_struct *vma, unsigned long start,
-		    unsigned long end, struct gm_scratch *scratch)
+		    unsigned long end, const struct gm_hnode *stays,
+		    struct gm_scratch *scratch)
 {
 	struct gm_home home;
 	int ret;
@@ -487,6 +495,7 @@ int gm_migrate_home(struct vm_area_struct *vma, unsigned long start,
 	gm_home_init(&home, vma, scratch->src, scratch->dst, scratch->ext);
 	home.args.start = start;
 	home.args.end = end;
+	home.stays = stays;
 	if (IS_ALIGNED(start, GM_BLOCK_SIZE) && end - start == GM_BLOCK_SIZE)
 		home.args.flags |= MIGRATE_VMA_SELECT_COMPOUND;
 	if (!gm_split_range(vma, start, end, true))

@@ -372,7 +372,8 @@ void gm_folio_needed(struct folio *folio);
 vm_fault_t gm_migrate_to_ram(struct vm_fault *vmf);
 bool gm_splits_for_us(unsigned long src);
 int gm_migrate_home(struct vm_area_struct *vma, unsigned long start,
-		    unsigned long end, struct gm_scratch *scratch);
+		    unsigned long end, const struct gm_hnode *stays,
+		    struct gm_scratch *scratch);
 
 /* flight.c */
 
