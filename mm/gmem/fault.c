@@ -266,6 +266,7 @@ static int gm_resolve_once(struct gm_request *req, bool remote)
 	int ret;
 
 	req->known = false;
+	req->alone = false;
 	gm_flight_sample(&req->flight);
 	ret = gm_request_lock(req);
 	if (ret)
@@ -365,13 +366,30 @@ int gm_resolve(struct gm_request *req)
 	return ret;
 }
 
+/* Brings the needed page home, so that the CPU's fault need not. */
+static void gm_bring_home_alone(struct gm_request *req,
+				struct vm_area_struct *vma)
+{
+	unsigned long va = req->va & PAGE_MASK;
+	struct gm_as *as = req->ctx->as;
+	struct gm_scratch *scratch = gm_scratch_get(as);
+
+	if (scratch)
+		gm_migrate_home(vma, va, va + PAGE_SIZE, NULL, scratch);
+	gm_scratch_put(as, scratch);
+	req->alone = false;
+}
+
 /*
- * Takes the CPU's fault on an address.
+ * Takes the CPU's fault on the needed address.
  *
  * Return: 0 when somebody did; -EINTR, -EFAULT, -ENOMEM, or -EIO for lost data.
  */
-static int gm_cpu_fault_once(struct mm_struct *mm, unsigned long va, u32 access)
+static int gm_cpu_fault_once(struct gm_request *req)
 {
+	struct mm_struct *mm = req->ctx->as->mm;
+	unsigned long va = req->va;
+	u32 access = req->access;
 	unsigned int flags = FAULT_FLAG_REMOTE | FAULT_FLAG_ALLOW_RETRY |
 			     FAULT_FLAG_KILLABLE | FAULT_FLAG_INTERRUPTIBLE;
 	struct vm_area_struct *vma;
@@ -387,6 +405,8 @@ static int gm_cpu_fault_once(struct mm_struct *mm, unsigned long va, u32 access)
 			mmap_read_unlock(mm);
 			return -EFAULT;
 		}
+		if (req->alone)
+			gm_bring_home_alone(req, vma);
 		fault = handle_mm_fault(vma, va, flags, NULL);
 		flags |= FAULT_FLAG_TRIED;
 	} while (fault & VM_FAULT_RETRY);
@@ -398,13 +418,17 @@ static int gm_cpu_fault_once(struct mm_struct *mm, unsigned long va, u32 access)
 	return fault & VM_FAULT_ERROR ? vm_fault_to_errno(fault, 0) : 0;
 }
 
-static int gm_cpu_fault(struct mm_struct *mm, unsigned long va, u32 access)
+static int gm_cpu_fault(struct gm_request *req)
 {
-	unsigned int i, nr = access & GM_PROT_WRITE ? GM_CPU_FAULTS : 1;
+	unsigned int i, nr = 1;
 	int ret = 0;
 
+	/* More than one takes a page for nothing that another device has by now. */
+	if ((req->access & GM_PROT_WRITE) && !(req->access & GM_PROT_ATOMIC))
+		nr = GM_CPU_FAULTS;
+
 	for (i = 0; i < nr && !ret; i++)
-		ret = gm_cpu_fault_once(mm, va, access);
+		ret = gm_cpu_fault_once(req);
 	return ret;
 }
 
@@ -418,7 +442,7 @@ static int gm_fault_resolve(struct gm_request *req)
 		ret = gm_resolve(req);
 		if (ret != -ENOENT)
 			return ret;
-		ret = gm_cpu_fault(req->ctx->as->mm, req->va, req->access);
+		ret = gm_cpu_fault(req);
 		if (ret)
 			return ret;
 		req->start = start;

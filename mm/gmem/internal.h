@@ -440,6 +440,7 @@ void gm_exclusive_find(struct mm_struct *mm, struct hmm_range *range);
  * @flight:	tells of changes since it was last sampled
  * @known:	@scratch->pfns tells what the whole range holds as of then, as
  *		hmm_range_fault() would
+ * @alone:	the page at @va is to come home before the CPU faults on it
  * @exclusive:	room for gm_context.exclusive to keep, while a page is kept from
  *		the CPUs; else NULL
  * @moved:	out: pages that were migrated
@@ -461,6 +462,7 @@ struct gm_request {
 	bool uffd_wp;
 	struct gm_flight flight;
 	bool known;
+	bool alone;
 	struct gm_segment *exclusive;
 	unsigned long moved;
 	unsigned long taken;

@@ -336,6 +336,21 @@ static void gm_map_note(struct gm_request *req, const struct gm_segment *seg)
 }
 
 /*
+ * Notes whether a page that the CPU must make writable should come home for that
+ * without its neighbours. They would only have to go back; and of a huge page that
+ * is shared, the CPU copies no more than the one.
+ */
+static int gm_map_wants_cpu(struct gm_request *req, unsigned long hmm_pfn)
+{
+	struct folio *folio = page_folio(hmm_pfn_to_page(hmm_pfn));
+
+	req->alone = folio_is_device_private(folio) &&
+		     (!folio_test_large(folio) ||
+		      folio_maybe_mapped_shared(folio));
+	return -ENOENT;
+}
+
+/*
  * gm_hnode_srcu keeps the struct pages of an hnode; the sequence tells that they
  * were still in use when it was taken.
  */
@@ -365,7 +380,7 @@ static int gm_map_pfns(struct gm_mapper *map)
 				seg.size = gm_map_run(map, i, &seg) * PAGE_SIZE;
 			if (gm_map_is_written(map, va, seg.size) &&
 			    (req->access & ~seg.prot))
-				return -ENOENT;
+				return gm_map_wants_cpu(req, hmm_pfn);
 			if (!ret)
 				ret = gm_map_add(map, &seg);
 			if (ret && ret != -EREMOTE && ret != -EOPNOTSUPP)
@@ -426,10 +441,7 @@ static int gm_map_probe(struct gm_mapper *map, unsigned long *hmm_pfn)
 		return ret;
 	if (*hmm_pfn & HMM_PFN_ERROR)
 		return -EFAULT;
-	if (!(*hmm_pfn & HMM_PFN_VALID) ||
-	    (req->access & GM_PROT_WRITE && !(*hmm_pfn & HMM_PFN_WRITE)))
-		return -ENOENT;
-	return 0;
+	return *hmm_pfn & HMM_PFN_VALID ? 0 : -ENOENT;
 }
 
 /* Reads what the CPU page table holds. */
@@ -453,6 +465,8 @@ static int gm_map_snapshot(struct gm_mapper *map)
 	scoped_guard(srcu, &gm_hnode_srcu) {
 		if (!gm_flight_seems_to_hold(&req->flight))
 			return -EBUSY;
+		if (req->access & GM_PROT_WRITE && !(hmm_pfn & HMM_PFN_WRITE))
+			return gm_map_wants_cpu(req, hmm_pfn);
 		map->exclusive = gm_map_is_shared_with_cpu(req, hmm_pfn);
 		if (map->exclusive)
 			return 0;

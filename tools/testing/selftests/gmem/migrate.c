@@ -225,6 +225,60 @@ GT_TEST(child_faults_in_the_middle)
 	gt_free(buf, GT_HUGE);
 }
 
+/*
+ * What a device writes to is copied first if a child shares it: each page goes home
+ * for that by itself, and comes back. Its neighbours stay, also those of a huge page.
+ */
+static void write_shared(struct __test_metadata *_metadata,
+			 struct gt_dev *dev, bool huge)
+{
+	size_t step = 2 * GT_PAGE, nr = GT_HUGE / step, i;
+	struct gmem_mock_stats before, after;
+	char *buf = gt_alloc(GT_HUGE, huge);
+	int go[2], status;
+	pid_t pid;
+
+	ASSERT_NE(NULL, buf);
+	gt_pattern(buf, GT_HUGE, 1);
+	ASSERT_EQ(0, gt_to_device(dev, buf, GT_HUGE));
+	ASSERT_EQ(0, pipe(go));
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		close(go[1]);
+		_exit(read(go[0], &status, 1) ||
+		      gt_pattern_bad(buf, GT_HUGE, 1) != -1);
+	}
+	close(go[0]);
+
+	ASSERT_EQ(0, gt_stats(dev, &before));
+	for (i = 0; i < nr; i++)
+		ASSERT_EQ(0, gt_atomic_add(dev, (__u64 *)(buf + i * step), 1,
+					   NULL));
+	ASSERT_EQ(0, gt_stats(dev, &after));
+	EXPECT_TRUE(gt_all_on(buf, GT_HUGE, dev->hnid));
+	/* Now and then one is busy, and something else is tried. */
+	EXPECT_GE(2 * nr * GT_PAGE,
+		  after.from_device_bytes - before.from_device_bytes);
+	close(go[1]);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	for (i = 0; i < nr; i++)
+		*(__u64 *)(buf + i * step) -= 1;
+	EXPECT_EQ(-1, gt_pattern_bad(buf, GT_HUGE, 1));
+	gt_free(buf, GT_HUGE);
+}
+
+GT_TEST(write_shared_huge)
+{
+	write_shared(_metadata, &self->dev[0], true);
+}
+
+GT_TEST(write_shared_base)
+{
+	write_shared(_metadata, &self->dev[0], false);
+}
+
 /* ------------------------------------------------------------- what it does */
 
 /*
