@@ -215,7 +215,7 @@ static void gm_context_unmap_all(struct gm_context *ctx)
 	if (mmu->tlb_invl)
 		mmu->tlb_invl(ctx, as->start, as->end - as->start);
 	gm_dma_unmap_range(ctx, as->start, as->end);
-	gm_exclusive_forget(ctx, as->start, as->end);
+	gm_exclusive_forget(ctx, as->start, as->end, true);
 }
 
 static void gm_context_forget(struct gm_context *ctx)

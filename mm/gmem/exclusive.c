@@ -74,8 +74,7 @@ int gm_exclusive_again(struct gm_request *req)
 	unsigned int done = 0;
 	int ret = 0;
 
-	if (xa_empty(&ctx->exclusive) ||
-	    !xa_load(&ctx->exclusive, PHYS_PFN(req->va)))
+	if (!xa_load(&ctx->exclusive, PHYS_PFN(req->va)))
 		return -ENOENT;
 	if (mmu->map_prepare)
 		ret = mmu->map_prepare(ctx, req->va & PAGE_MASK, PAGE_SIZE);
@@ -125,24 +124,57 @@ void gm_exclusive_keep(struct gm_request *req, const struct gm_segment *seg)
  * @ctx: the context
  * @start: first address
  * @end: end, exclusive
+ * @block: may sleep
  *
- * Context: gm_as.map_lock is held exclusively. Neither sleeps nor allocates.
+ * Context: gm_as.map_lock is held exclusively. Does not allocate.
  */
 void gm_exclusive_forget(struct gm_context *ctx, unsigned long start,
-			 unsigned long end)
+			 unsigned long end, bool block)
 {
-	unsigned long at;
 	struct gm_segment *seg;
+	unsigned long at;
 
 	lockdep_assert_held_write(&ctx->as->map_lock);
-	if (xa_empty(&ctx->exclusive))
-		return;
 	/* Slots that are reserved are passed over, and stay. */
 	xa_for_each_range(&ctx->exclusive, at, seg, PHYS_PFN(start),
 			  PHYS_PFN(end - 1)) {
 		xa_erase(&ctx->exclusive, at);
 		kfree(seg);
+		if (block)
+			cond_resched();
 	}
+}
+
+/**
+ * gm_exclusive_cut() - leave out of a range what a context has for itself
+ * @ctx: the context
+ * @va: address that must stay inside; the context does not have it
+ * @start: first address, moves up
+ * @end: end, moves down
+ *
+ * Core mm does not migrate such pages, but tells the notifiers that it would, and the
+ * device would lose them.
+ *
+ * Context: gm_as.block_lock is held: there will not be more of them.
+ * Return: false if @va is one of them by now.
+ */
+bool gm_exclusive_cut(struct gm_context *ctx, unsigned long va,
+		      unsigned long *start, unsigned long *end)
+{
+	unsigned long need = PHYS_PFN(va), at;
+	struct gm_segment *seg;
+
+	xa_for_each_range(&ctx->exclusive, at, seg, PHYS_PFN(*start),
+			  PHYS_PFN(*end - 1)) {
+		if (at == need)
+			return false;
+		if (at > need) {
+			*end = at << PAGE_SHIFT;
+			break;
+		}
+		*start = (at + 1) << PAGE_SHIFT;
+	}
+	return true;
 }
 
 /*
@@ -150,19 +182,30 @@ void gm_exclusive_forget(struct gm_context *ctx, unsigned long start,
  * more, the CPU's fault comes next, and that tells what is the matter.
  *
  * Should the page vanish just now, core mm faults it in by itself, with the
- * mmap_lock held, and waits for a file system if it must (7.2). A page that only
- * userfaultfd can bring makes it give up.
+ * mmap_lock held, and waits for a file system if it must (7.2): the context is not
+ * used meanwhile, and may end. A page that only userfaultfd can bring makes it give
+ * up, with a line in the log of a kernel with DEBUG_VM.
  */
 static struct page *gm_exclusive_take(struct gm_request *req,
 				      struct folio **folio)
 {
-	struct gm_as *as = req->ctx->as;
+	struct gm_context *ctx = req->ctx;
 	struct page *page;
 
+	req->using = false;
+	gm_context_unuse(ctx);
 	gm_flight_quiet_begin(&req->flight);
-	page = make_device_exclusive(as->mm, req->va & PAGE_MASK,
+	page = make_device_exclusive(ctx->as->mm, req->va & PAGE_MASK,
 				     gm_pgmap_owner(), folio);
 	gm_flight_quiet_end(&req->flight);
+	req->using = gm_context_tryuse(ctx);
+	if (!req->using) {
+		if (!IS_ERR(page)) {
+			folio_unlock(*folio);
+			folio_put(*folio);
+		}
+		return ERR_PTR(-ENODEV);
+	}
 	switch (IS_ERR(page) ? PTR_ERR(page) : 0) {
 	case 0:
 	case -EINTR:
@@ -257,6 +300,13 @@ static int gm_exclusive_find_pmd(pmd_t *pmd, unsigned long va,
 	return 0;
 }
 
+/* Only private memory that was written to has such entries. */
+static int gm_exclusive_find_test(unsigned long start, unsigned long end,
+				  struct mm_walk *walk)
+{
+	return !walk->vma->anon_vma;
+}
+
 /**
  * gm_exclusive_find() - fill in what hmm_range_fault() leaves out
  * @mm: the process's
@@ -269,6 +319,7 @@ static int gm_exclusive_find_pmd(pmd_t *pmd, unsigned long va,
 void gm_exclusive_find(struct mm_struct *mm, struct hmm_range *range)
 {
 	static const struct mm_walk_ops ops = {
+		.test_walk = gm_exclusive_find_test,
 		.pmd_entry = gm_exclusive_find_pmd,
 		.walk_lock = PGWALK_RDLOCK,
 	};

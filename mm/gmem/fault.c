@@ -84,7 +84,8 @@ static bool gm_range_to_move(const struct gm_request *req, u16 res,
 			break;
 		}
 	}
-	return true;
+	return req->va == GM_NO_VA ||
+	       gm_exclusive_cut(req->ctx, req->va, start, end);
 }
 
 /* Where the data of a range is that is neither here nor on the host. */
@@ -135,7 +136,7 @@ static int gm_bring(struct gm_request *req, struct vm_area_struct *vma,
 		req->moved += max(ret, 0);
 	}
 	if (remote != GM_REMOTE_NONE)
-		gm_migrate_home(vma, req->start, req->end, req->scratch);
+		gm_migrate_home(vma, start, end, hnode, req->scratch);
 	return gm_migrate_to_device(req->ctx, vma, start, end, req->va,
 				    req->scratch, NULL);
 }
@@ -420,12 +421,8 @@ static int gm_cpu_fault_once(struct gm_request *req)
 
 static int gm_cpu_fault(struct gm_request *req)
 {
-	unsigned int i, nr = 1;
+	unsigned int i, nr = req->access & GM_PROT_WRITE ? GM_CPU_FAULTS : 1;
 	int ret = 0;
-
-	/* More than one takes a page for nothing that another device has by now. */
-	if ((req->access & GM_PROT_WRITE) && !(req->access & GM_PROT_ATOMIC))
-		nr = GM_CPU_FAULTS;
 
 	for (i = 0; i < nr && !ret; i++)
 		ret = gm_cpu_fault_once(req);

@@ -423,7 +423,9 @@ int gm_exclusive_again(struct gm_request *req);
 int gm_exclusive_map(struct gm_request *req);
 void gm_exclusive_keep(struct gm_request *req, const struct gm_segment *seg);
 void gm_exclusive_forget(struct gm_context *ctx, unsigned long start,
-			 unsigned long end);
+			 unsigned long end, bool block);
+bool gm_exclusive_cut(struct gm_context *ctx, unsigned long va,
+		      unsigned long *start, unsigned long *end);
 void gm_exclusive_find(struct mm_struct *mm, struct hmm_range *range);
 
 /* fault.c */

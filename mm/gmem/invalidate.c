@@ -43,7 +43,6 @@
 #include "internal.h"
 #include "trace.h"
 
-/* A fault samples this without the lock, see flight.c. */
 static void gm_count_overshoot(struct gm_as *as)
 {
 	lockdep_assert_held_write(&as->map_lock);
@@ -77,7 +76,7 @@ int gm_unmap_ctx(struct gm_context *ctx, unsigned long start,
 	if (mmu->tlb_invl)
 		mmu->tlb_invl(ctx, start, end - start);
 	gm_dma_unmap_range(ctx, start, end);
-	gm_exclusive_forget(ctx, start, end);
+	gm_exclusive_forget(ctx, start, end, !(flags & GM_UNMAP_NONBLOCK));
 	return 0;
 }
 

@@ -456,6 +456,34 @@ ATOMICS_TEST(pinned)
 	free(copy);
 }
 
+/*
+ * The device is full, and works on several words of a block by turns: a try to move
+ * one leaves it the others.
+ */
+ATOMICS_TEST(neighbours)
+{
+	struct gt_dev *dev = &self->dev[0];
+	char *full = gt_alloc(dev->mem_bytes, true);
+	char *buf = make(_metadata, false);
+	struct gmem_mock_op op;
+	unsigned int i, n;
+	long before;
+
+	ASSERT_NE(NULL, full);
+	gt_pattern(full, dev->mem_bytes, 1);
+	ASSERT_EQ(0, gt_to_device(dev, full, dev->mem_bytes));
+	before = pages_taken(dev);
+	for (n = 0; n < 20; n++)
+		for (i = 0; i < 5; i++)
+			ASSERT_EQ(0, add_op(dev, &op, buf + 3 * i * GT_PAGE,
+					    false));
+	EXPECT_EQ(before + 5, pages_taken(dev));
+	for (i = 0; i < 5; i++)
+		EXPECT_EQ(RWA, right(dev, buf + 3 * i * GT_PAGE));
+	gt_free(buf, LEN);
+	gt_free(full, dev->mem_bytes);
+}
+
 /* --------------------------------------------- devices that need none of it */
 
 FIXTURE(host_atomics)

@@ -404,8 +404,8 @@ ATOMICS_TEST(forks)
 			usleep(1000);
 			_exit(value < least || *(__u64 *)f.buf != value);
 		}
-		/* Core mm's word for a page that is locked just now (7.2). */
-		if (pid < 0 && errno == EBUSY) {
+		/* What comes of core mm's EBUSY for a page that is locked (7.2). */
+		if (pid < 0 && errno == ENOMEM) {
 			busy++;
 			continue;
 		}
