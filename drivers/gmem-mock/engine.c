@@ -241,6 +241,9 @@ static int edu_run(struct gmock_dev *gd, const struct gmock_place *dst,
 		n = min_t(size_t, len - off, PAGE_SIZE);
 		if (dst->local)
 			ret = to_device_ends(gd);
+		/* Data can stay on the other device as well. */
+		if (src->peer && READ_ONCE(src->peer->ending))
+			ret = -ENODEV;
 		if (!ret)
 			ret = gmock_edu_copy(gd, to + off, from + off, n);
 	}
