@@ -17,7 +17,7 @@ export KDIR FLAVOUR BUILD JOBS CPUS MEM DEVICES DEVMEM ICOUNT IOMMU MOCK APPEND 
 build := $(if $(BUILD),$(BUILD),build)
 
 # A `##` behind a target is its line in `make help`
-.PHONY: demo test test-debug test-mm coverage kernel vm kunit selftests check bench footprint \
+.PHONY: demo test test-debug test-mm coverage mutants kernel vm kunit selftests check bench footprint \
 	series doc clean distclean help
 
 demo: ## see an accelerator work on malloc()ed memory: the place to start
@@ -65,6 +65,10 @@ test-mm: ## run the kernel's own mm tests with and without GMEM; prints the diff
 	@scripts/prepare kernel vm mm
 	@scripts/test-mm
 
+mutants: ## break GMEM in one place after the other, to see which tests notice; takes hours
+	@scripts/prepare kernel vm
+	@scripts/mutants
+
 check: ## run the static checks: checkpatch, sparse, coccinelle, kernel-doc, ...
 	@scripts/prepare kernel check
 	@if [ -x scripts/check/run ]; then scripts/check/run; \
@@ -87,7 +91,7 @@ doc: ## build the documentation with the kernel's own tools, without warnings
 
 clean: ## remove what was built; keep the kernel source
 	rm -rf $(build)/out $(build)/pristine $(build)/user $(build)/log $(build)/results \
-		$(build)/series $(build)/doc $(build)/check $(build)/coverage
+		$(build)/series $(build)/doc $(build)/check $(build)/coverage $(build)/mutants
 
 distclean: ## remove everything, the downloaded kernel too
 	rm -rf $(build)

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0
+"""mutants: the table fits the code, and what the results say."""
+
+import sys
+import unittest
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[2]
+sys.dont_write_bytecode = True
+LOADER = SourceFileLoader("mutants", str(REPO / "scripts/mutants"))
+SPEC = spec_from_loader("mutants", LOADER)
+mutants = module_from_spec(SPEC)
+sys.modules["mutants"] = mutants  # dataclasses look there
+LOADER.exec_module(mutants)
+
+TABLE = """\
+mutant a
+what a does
+file f.c
+line x = f();
++	x = BROKEN ? 0 : f();
+tests one two
+mutant b
+what b does
+file f.c
+line x = f();
++	if (!BROKEN)
++		x = f();
+tests three
+"""
+
+
+class MutantsTest(unittest.TestCase):
+    def test_table_fits_the_code(self) -> None:
+        table = mutants.read_table(mutants.TABLE.read_text())
+        mutants.mutate(table, lambda name: (REPO / name).read_text())
+        programs = {p.stem for p in (REPO / "tools/testing/selftests/gmem").glob("*.c")}
+        self.assertEqual({test for m in table for test in m.tests} - programs, set())
+        self.assertEqual(len({m.name for m in table}), len(table))
+
+    def test_one_line_of_two_mutants(self) -> None:
+        table = mutants.read_table(TABLE)
+        text = mutants.mutate(table, lambda _: "int y;\n\tx = f();\n")["f.c"].splitlines()
+        self.assertEqual(text[0], "int y;")
+        self.assertEqual([line.strip() for line in text[1:]], [
+            f"if ({mutants.chosen(1)}) {{", "x = 1 ? 0 : f();", "} else",
+            f"if ({mutants.chosen(2)}) {{", "if (!1)", "x = f();", "} else",
+            "{", "x = 0 ? 0 : f();", "}"])
+
+    def test_a_line_that_is_gone(self) -> None:
+        with self.assertRaises(mutants.TableError):
+            mutants.mutate(mutants.read_table(TABLE), lambda _: "\tx = g();\n")
+
+    def test_incomplete(self) -> None:
+        with self.assertRaises(mutants.TableError):
+            mutants.read_table("mutant a\nwhy\ntests x\n")
+
+    def test_results(self) -> None:
+        ran, failed = mutants.read_tap("    ok 1 gmem.a.b\n    not ok 2 gmem.c\nnot ok 1 - p (X=1)\n"
+                                       "    ok 1 d # x\nnot ok 2 - q (status 3)\n")
+        self.assertEqual(ran, {"p:gmem.a.b", "p:gmem.c", "q:d"})
+        self.assertEqual(failed, {"p:gmem.c", "q:(status or log)"})
+
+
+if __name__ == "__main__":
+    unittest.main()
