@@ -189,14 +189,15 @@ bool gm_exclusive_cut(struct gm_context *ctx, unsigned long va,
 static struct page *gm_exclusive_take(struct gm_request *req,
 				      struct folio **folio)
 {
+	unsigned long va = req->va & PAGE_MASK;
 	struct gm_context *ctx = req->ctx;
 	struct page *page;
 
 	req->using = false;
 	gm_context_unuse(ctx);
 	gm_flight_quiet_begin(&req->flight);
-	page = make_device_exclusive(ctx->as->mm, req->va & PAGE_MASK,
-				     gm_pgmap_owner(), folio);
+	gm_split_page(vma_lookup(ctx->as->mm, req->va), va);
+	page = make_device_exclusive(ctx->as->mm, va, gm_pgmap_owner(), folio);
 	gm_flight_quiet_end(&req->flight);
 	req->using = gm_context_tryuse(ctx);
 	if (!req->using) {

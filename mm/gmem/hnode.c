@@ -55,7 +55,8 @@ struct gm_hnode *gm_hnode_of_page(const struct page *page)
 {
 	const struct folio *folio = page_folio(page);
 
-	if (!folio_is_device_private(folio) ||
+	/* Of the flags that others set, the zone is none. */
+	if (!data_race(folio_is_device_private(folio)) ||
 	    folio->pgmap->owner != gm_pgmap_owner())
 		return NULL;
 	return container_of(folio->pgmap, struct gm_hnode, pgmap);

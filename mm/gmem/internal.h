@@ -364,6 +364,7 @@ int gm_migrate_to_device(struct gm_context *ctx, struct vm_area_struct *vma,
 /* split.c */
 bool gm_split_range(struct vm_area_struct *vma, unsigned long start,
 		    unsigned long end, bool device);
+void gm_split_page(struct vm_area_struct *vma, unsigned long va);
 void gm_split_around(struct vm_area_struct *vma, unsigned long va,
 		     unsigned long *start, unsigned long *end);
 

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What migrate_vma_setup() must not meet in a page table (7.2).
+ * What migrate_vma_setup() and make_device_exclusive() must not meet in a page table
+ * (7.2).
  *
  * Large folios that PTEs map, in part or in whole: it breaks them up, but takes its
  * reference after it has let go of the page table, and when the folio is the one
  * that faults, it goes on as if the first page were locked. So they are broken up
  * before.
+ *
+ * A folio of which a page is kept from the CPUs should not be large either: reclaim
+ * takes what stands in the page table then for an entry that is present (7.2).
  *
  * Pages that KSM shares: it unmaps them, and may not find the way back, since the
  * reverse mapping of such a page is incomplete at times. They stay where they are,
@@ -16,6 +20,7 @@
 #include <linux/leafops.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/pagewalk.h>
 #include <linux/swap.h>
 
 #include "../internal.h"
@@ -150,6 +155,36 @@ bool gm_split_range(struct vm_area_struct *vma, unsigned long start,
 		}
 	}
 	return !ret;
+}
+
+/**
+ * gm_split_page() - break up the large folio of a page on the host
+ * @vma: holds the page
+ * @va: its address
+ *
+ * As far as that is possible now: it may be in use.
+ *
+ * Context: the mmap_lock is held. May sleep and allocate.
+ */
+void gm_split_page(struct vm_area_struct *vma, unsigned long va)
+{
+	struct folio_walk fw;
+	struct folio *folio;
+	int tries = 2;
+
+	mmap_assert_locked(vma->vm_mm);
+	while (tries--) {
+		folio = folio_walk_start(&fw, vma, va, 0);
+		if (!folio)
+			return;
+		folio_get(folio);
+		folio_walk_end(&fw, vma);
+		if (!folio_test_large(folio) || gm_split_folio(folio) != -EAGAIN)
+			tries = 0;
+		folio_put(folio);
+		if (tries)
+			lru_add_drain();
+	}
 }
 
 /**
