@@ -41,7 +41,7 @@
 #define MAX_MODULES	16
 #define MAX_ARGS	256
 #define UNLOAD_SECONDS	10
-#define MAX_COVERAGE	(1 << 20)
+#define MAX_COVERAGE	1048576	/* bytes */
 
 static char *modules[MAX_MODULES];
 static int nr_modules;

@@ -120,9 +120,9 @@ static unsigned long gm_home_alloc_bulk(struct vm_area_struct *vma,
 }
 
 /*
- * What can be allocated at once. The allocator hands out first what was freed last, so that pages which left
- * together come back in the opposite order: turned round, they are contiguous
- * again for the device.
+ * What can be allocated at once. The allocator hands out first what was freed last,
+ * so that pages which left together come back in the opposite order: turned round,
+ * they are contiguous again for the device.
  */
 static unsigned long gm_home_alloc_some(struct gm_home *home,
 					const unsigned long *index,
