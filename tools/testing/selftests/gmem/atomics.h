@@ -22,7 +22,7 @@
 /* So often in a row a side may be told to try again, and not once more. */
 #define PATIENCE	100
 
-#define KHUGEPAGED	"/sys/kernel/mm/transparent_hugepage/khugepaged/defrag"
+#define KHUGEPAGED	"/sys/kernel/mm/transparent_hugepage/khugepaged/"
 #define HOST_ATOMICS	"/sys/module/gmem_mock/parameters/host_atomics"
 
 #define RW	(GMEM_MOCK_PROT_READ | GMEM_MOCK_PROT_WRITE)
@@ -67,7 +67,8 @@ static inline unsigned int open_all(struct gt_dev *dev, bool host_atomics)
 	unsigned int nr = gt_dev_count(), i;
 
 	/* It would take pages back for the CPUs when nobody expects it. */
-	gt_write_file(KHUGEPAGED, "0");
+	gt_write_file(KHUGEPAGED "pages_to_scan", "1");
+	gt_write_file(KHUGEPAGED "scan_sleep_millisecs", "3600000");
 	if (!nr || gt_open(&dev[0], 0))
 		return 0;
 	if (!(dev[0].caps & GMEM_MOCK_CAP_HOST_ATOMICS) != !host_atomics) {

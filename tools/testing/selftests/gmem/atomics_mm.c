@@ -760,13 +760,14 @@ ATOMICS_TEST(process_ends)
 				;
 			_exit(0);
 		}
+		/* Or nothing would be read for ever when the child has failed. */
+		close(pipes[1]);
 		ASSERT_EQ(1, read(pipes[0], &ready, 1));
 		if (killed)
 			kill(pid, SIGKILL);
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));
 		EXPECT_EQ(killed ? SIGKILL : 0, status);
 		close(pipes[0]);
-		close(pipes[1]);
 	}
 }
 
