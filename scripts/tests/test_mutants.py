@@ -63,6 +63,31 @@ class MutantsTest(unittest.TestCase):
         self.assertEqual(ran, {"p:gmem.a.b", "p:gmem.c", "q:d"})
         self.assertEqual(failed, {"p:gmem.c", "q:(status or log)"})
 
+    def test_brief(self) -> None:
+        table = mutants.read_table(TABLE.replace("tests three", "tests one two"))
+        asked = []
+
+        def run(mutant, program, only, limit):
+            asked.append((mutant.name, program, sorted(only)))
+            bad = (mutant.name == "a" and program == "one")
+            return f"    {'not ok' if bad else 'ok'} 1 g.x\n    ok 2 g.y\nok 1 - {program}\n"
+
+        saved, mutants.run_program = mutants.run_program, run
+        try:
+            score = mutants.Score()
+            self.assertEqual(score.mutant(table[0], True, 1), {"one:g.x"})
+            self.assertEqual(score.left("one"), {"g.y"})
+            self.assertEqual(score.mutant(table[1], True, 1), set())
+        finally:
+            mutants.run_program = saved
+        # What is left, and then all, because nothing noticed
+        self.assertEqual(asked[2:], [("b", "one", ["g.y"]), ("b", "two", ["g.x", "g.y"]),
+                                     ("b", "one", []), ("b", "two", [])])
+
+    def test_arguments(self) -> None:
+        self.assertEqual(mutants.only_these({"g.y", "g.x"}), "-r g.x -r g.y")
+        self.assertEqual(mutants.only_these({"seed 1"}), "")
+
 
 if __name__ == "__main__":
     unittest.main()
