@@ -565,12 +565,17 @@ unsigned int gt_loop_ms(unsigned int ms)
 	return ms * (env ? strtoul(env, NULL, 0) : 100) / 100;
 }
 
-unsigned long long gt_now_ms(void)
+unsigned long long gt_now_us(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
+	return ts.tv_sec * 1000000ULL + ts.tv_nsec / 1000;
+}
+
+unsigned long long gt_now_ms(void)
+{
+	return gt_now_us() / 1000;
 }
 
 /* -------------------------------------------------------------- accesses */

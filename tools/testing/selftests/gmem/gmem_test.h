@@ -129,6 +129,7 @@ int gt_quiet(struct gt_check *check);
 size_t gt_large_bytes(const struct gt_dev *dev, unsigned int nr_procs);
 unsigned int gt_loop_ms(unsigned int ms);
 unsigned long long gt_now_ms(void);
+unsigned long long gt_now_us(void);
 
 int gt_write_file(const char *path, const char *text);
 int gt_read_file(const char *path, char *text, size_t len);

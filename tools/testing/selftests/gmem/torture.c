@@ -5,12 +5,13 @@
  *
  *	torture [--ops N] [--seed S] [--seeds K] [--procs P] [--threads T]
  *		[--minutes M] [--patience SECONDS]
- *		[--without OPERATION]...
+ *		[--without OPERATION]... [--times]
  *
  * Each seed is one test of N operations, all threads together. The same seed
  * makes the same operations; what the threads do to each other is up to the
  * scheduler. With --minutes, seeds are tried until the time is over. Progress
- * and, after a failure, the last operations of the thread go to stderr.
+ * and, after a failure, the last operations of the thread go to stderr. With
+ * --times, what each kind of operation took is told.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -41,6 +42,7 @@ static struct {
 	unsigned long threads;
 	unsigned long minutes;
 	unsigned long patience;	/* seconds without an operation: it hangs */
+	bool times;
 } opt = {
 	.ops = 2000,
 	.seed = 1,
@@ -502,6 +504,8 @@ static bool run_seed(unsigned long seed)
 	ksft_print_msg("seed %lu: %lu operations, %lu children, %lu retries, %llu ms\n",
 		       seed, total(board), board->children, board->again,
 		       gt_now_ms() - start);
+	if (opt.times)
+		tt_print_times(board);
 	if (board->message[0])
 		ksft_print_msg("%s\n", board->message);
 	if (!ok)
@@ -535,6 +539,7 @@ static void options(int argc, char **argv)
 		{ "minutes", required_argument, NULL, 'm' },
 		{ "patience", required_argument, NULL, 'h' },
 		{ "without", required_argument, NULL, 'w' },
+		{ "times", no_argument, NULL, 'i' },
 		{ }
 	};
 	int c;
@@ -566,6 +571,9 @@ static void options(int argc, char **argv)
 			if (!tt_without(optarg))
 				ksft_exit_fail_msg("no such operation: %s\n",
 						   optarg);
+			break;
+		case 'i':
+			opt.times = true;
 			break;
 		default:
 			ksft_exit_fail_msg("unknown option\n");

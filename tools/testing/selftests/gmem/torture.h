@@ -26,6 +26,7 @@
 #define TT_HISTORY	24
 #define TT_WORDS	16	/* of each common region */
 #define TT_MESSAGE	1024
+#define TT_OPS		64	/* kinds of operations, at most */
 
 #define TT_RW		(PROT_READ | PROT_WRITE)
 
@@ -60,6 +61,8 @@ struct tt_board {
 	const char *now[TT_MAX_WORKERS];	/* what it does */
 	unsigned long again;			/* times a device said -EAGAIN */
 	unsigned long children;
+	unsigned long op_nr[TT_OPS];		/* what was done how often */
+	unsigned long op_us[TT_OPS];		/* and how long it took */
 	__u64 shared_sum[TT_WORDS];		/* what was added to @shared */
 	__u64 *shared;				/* TT_WORDS, a page apart */
 };
@@ -114,6 +117,8 @@ void tt_note(struct tt_worker *w, const char *what, const struct tt_slot *s,
 void tt_step(struct tt_worker *w);
 /* Leaves an operation out, by its name, to find the one that makes trouble. */
 bool tt_without(const char *name);
+/* Prints what the operations took, the most expensive first. */
+void tt_print_times(const struct tt_board *board);
 /* All bytes of all slots are what they must be. */
 void tt_verify(struct tt_worker *w);
 /* Waits for the child, if there is one. */

@@ -487,3 +487,4 @@ struct tt_op tt_mm_ops[] = {
 };
 
 const unsigned int tt_nr_mm_ops = ARRAY_SIZE(tt_mm_ops);
+_Static_assert(ARRAY_SIZE(tt_mm_ops) <= TT_OPS / 2, "more operations than room");

@@ -444,41 +444,62 @@ static struct tt_op access_ops[] = {
 
 /* -------------------------------------------------------------------- step */
 
-static const struct tt_op *random_op(struct tt_worker *w)
-{
-	unsigned int sum = 0, i, at;
+_Static_assert(NR_ACCESS_OPS <= TT_OPS / 2, "more operations than room");
 
-	for (i = 0; i < NR_ACCESS_OPS; i++)
-		sum += access_ops[i].weight;
-	for (i = 0; i < tt_nr_mm_ops; i++)
-		sum += tt_mm_ops[i].weight;
+static unsigned int nr_ops(void)
+{
+	return NR_ACCESS_OPS + tt_nr_mm_ops;
+}
+
+static struct tt_op *op_of(unsigned int n)
+{
+	return n < NR_ACCESS_OPS ? &access_ops[n] :
+				   &tt_mm_ops[n - NR_ACCESS_OPS];
+}
+
+static unsigned int random_op(struct tt_worker *w)
+{
+	unsigned int sum = 0, n, at;
+
+	for (n = 0; n < nr_ops(); n++)
+		sum += op_of(n)->weight;
 	at = tt_below(&w->rng, sum);
-	for (i = 0; i < NR_ACCESS_OPS; i++) {
-		if (at < access_ops[i].weight)
-			return &access_ops[i];
-		at -= access_ops[i].weight;
-	}
-	for (i = 0; at >= tt_mm_ops[i].weight; i++)
-		at -= tt_mm_ops[i].weight;
-	return &tt_mm_ops[i];
+	for (n = 0; at >= op_of(n)->weight; n++)
+		at -= op_of(n)->weight;
+	return n;
 }
 
 bool tt_without(const char *name)
 {
 	bool found = false;
-	unsigned int i;
+	unsigned int n;
 
-	for (i = 0; i < NR_ACCESS_OPS; i++)
-		if (!strcmp(access_ops[i].name, name)) {
-			access_ops[i].weight = 0;
-			found = true;
-		}
-	for (i = 0; i < tt_nr_mm_ops; i++)
-		if (!strcmp(tt_mm_ops[i].name, name)) {
-			tt_mm_ops[i].weight = 0;
+	for (n = 0; n < nr_ops(); n++)
+		if (!strcmp(op_of(n)->name, name)) {
+			op_of(n)->weight = 0;
 			found = true;
 		}
 	return found;
+}
+
+void tt_print_times(const struct tt_board *board)
+{
+	bool printed[TT_OPS] = { };
+	unsigned int i, n, most;
+
+	for (i = 0; i < nr_ops(); i++) {
+		most = TT_OPS;
+		for (n = 0; n < nr_ops(); n++)
+			if (!printed[n] && (most == TT_OPS ||
+					    board->op_us[n] > board->op_us[most]))
+				most = n;
+		printed[most] = true;
+		if (board->op_nr[most])
+			ksft_print_msg("%-20s %8lu times %10lu ms %8lu us each\n",
+				       op_of(most)->name, board->op_nr[most],
+				       board->op_us[most] / 1000,
+				       board->op_us[most] / board->op_nr[most]);
+	}
 }
 
 /* What the CPU may not do, the device may not do either. */
@@ -499,10 +520,18 @@ static void expect_fault(struct tt_worker *w, struct tt_slot *s, int need)
 			dev->index, need, s->prot, ret);
 }
 
+static void account(struct tt_board *board, unsigned int n, __u64 start)
+{
+	gt_add(&board->op_nr[n], 1);
+	gt_add(&board->op_us[n], gt_now_us() - start);
+}
+
 void tt_step(struct tt_worker *w)
 {
 	struct tt_slot *s = &w->slot[tt_below(&w->rng, w->nr_slots)];
-	const struct tt_op *op = random_op(w);
+	unsigned int n = random_op(w);
+	const struct tt_op *op = op_of(n);
+	__u64 start = gt_now_us();
 
 	while (op->mapping && s->narrow)
 		s = &w->slot[tt_below(&w->rng, w->nr_slots)];
@@ -513,6 +542,7 @@ void tt_step(struct tt_worker *w)
 		tt_protect(w, s, TT_RW);
 	}
 	op->fn(w, s);
+	account(w->proc->board, n, start);
 }
 
 void tt_verify(struct tt_worker *w)
