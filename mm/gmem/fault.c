@@ -429,6 +429,11 @@ static int gm_cpu_fault(struct gm_request *req)
 	return ret;
 }
 
+/*
+ * A page that was copied alone is dealt with alone: what is around it is on the device
+ * and translated, or faults by itself. Else a device that writes to a block page by
+ * page would have the whole block mapped again for each of them.
+ */
 static int gm_fault_resolve(struct gm_request *req)
 {
 	unsigned long start = req->start, end = req->end;
@@ -439,6 +444,10 @@ static int gm_fault_resolve(struct gm_request *req)
 		ret = gm_resolve(req);
 		if (ret != -ENOENT)
 			return ret;
+		if (req->alone) {
+			start = req->va & PAGE_MASK;
+			end = start + PAGE_SIZE;
+		}
 		ret = gm_cpu_fault(req);
 		if (ret)
 			return ret;
