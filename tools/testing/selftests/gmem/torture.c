@@ -5,13 +5,14 @@
  *
  *	torture [--ops N] [--seed S] [--seeds K] [--procs P] [--threads T]
  *		[--minutes M] [--patience SECONDS]
- *		[--without OPERATION]... [--times]
+ *		[--rarity R] [--without OPERATION]... [--times]
  *
  * Each seed is one test of N operations, all threads together. The same seed
  * makes the same operations; what the threads do to each other is up to the
- * scheduler. With --minutes, seeds are tried until the time is over. Progress
- * and, after a failure, the last operations of the thread go to stderr. With
- * --times, what each kind of operation took is told.
+ * scheduler. One operation of R is on a large range as a whole; on a slow kernel,
+ * more get done if these are rare. With --minutes, seeds are tried until the time
+ * is over. Progress and, after a failure, the last operations of the thread go to
+ * stderr. With --times, what each kind of operation took is told.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -42,6 +43,7 @@ static struct {
 	unsigned long threads;
 	unsigned long minutes;
 	unsigned long patience;	/* seconds without an operation: it hangs */
+	unsigned long rarity;	/* of operations on large ranges */
 	bool times;
 } opt = {
 	.ops = 2000,
@@ -50,6 +52,7 @@ static struct {
 	.procs = 2,
 	.threads = 3,
 	.patience = 120,
+	.rarity = 8,
 };
 
 /* ------------------------------------------------------------------ machine */
@@ -293,6 +296,7 @@ static int proc_main(struct tt_board *board, unsigned int index,
 		.nr_threads = opt.threads,
 		.nr_devs = gt_dev_count(),
 		.nr_nodes = count_nodes(),
+		.rarity = opt.rarity,
 	};
 	pthread_t thread[TT_MAX_THREADS];
 	unsigned int t;
@@ -479,6 +483,13 @@ static void *map_shared(size_t len)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+static void print_repeat(unsigned long seed)
+{
+	printf("# repeat: --seeds 1 --seed %lu --ops %lu", seed, opt.ops);
+	printf(" --procs %lu --threads %lu --rarity %lu\n", opt.procs,
+	       opt.threads, opt.rarity);
+}
+
 static bool run_seed(unsigned long seed)
 {
 	struct tt_board *board = map_shared(sizeof(*board));
@@ -509,8 +520,7 @@ static bool run_seed(unsigned long seed)
 	if (board->message[0])
 		ksft_print_msg("%s\n", board->message);
 	if (!ok)
-		ksft_print_msg("repeat: --seeds 1 --seed %lu --ops %lu --procs %lu --threads %lu\n",
-			       seed, opt.ops, opt.procs, opt.threads);
+		print_repeat(seed);
 	munmap(board->shared, TT_WORDS * GT_PAGE);
 	munmap(board, sizeof(*board));
 	return ok;
@@ -538,6 +548,7 @@ static void options(int argc, char **argv)
 		{ "threads", required_argument, NULL, 't' },
 		{ "minutes", required_argument, NULL, 'm' },
 		{ "patience", required_argument, NULL, 'h' },
+		{ "rarity", required_argument, NULL, 'r' },
 		{ "without", required_argument, NULL, 'w' },
 		{ "times", no_argument, NULL, 'i' },
 		{ }
@@ -566,6 +577,9 @@ static void options(int argc, char **argv)
 			break;
 		case 'h':
 			opt.patience = parse(optarg, 1000000);
+			break;
+		case 'r':
+			opt.rarity = parse(optarg, 1000000);
 			break;
 		case 'w':
 			if (!tt_without(optarg))

@@ -74,6 +74,7 @@ struct tt_proc {
 	unsigned int nr_threads;
 	unsigned int nr_devs;
 	unsigned int nr_nodes;
+	unsigned int rarity;	/* of operations on large ranges */
 	pthread_barrier_t ready;
 	char *arena;
 	size_t arena_len;

@@ -28,12 +28,12 @@ __u64 tt_random(struct tt_rng *rng)
 	return z ^ (z >> 31);
 }
 
-/* Small ones are the most frequent; one of eight is all there is. */
+/* Small ones are the most frequent; one of @rarity is all there is. */
 static size_t random_len(struct tt_worker *w, size_t max, size_t unit)
 {
 	size_t top = max;
 
-	switch (tt_below(&w->rng, 8)) {
+	switch (tt_below(&w->rng, w->proc->rarity)) {
 	case 0:
 		return max;
 	case 1:
@@ -444,7 +444,7 @@ static struct tt_op access_ops[] = {
 
 /* -------------------------------------------------------------------- step */
 
-_Static_assert(NR_ACCESS_OPS <= TT_OPS / 2, "more operations than room");
+_Static_assert(ARRAY_SIZE(access_ops) <= TT_OPS / 2, "more operations than room");
 
 static unsigned int nr_ops(void)
 {
