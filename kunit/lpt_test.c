@@ -100,6 +100,33 @@ static void lpt_test_limits(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gm_lpt_count_runs(&fix->lpt), 1);
 }
 
+/* What was found is changed as a whole, but nothing that has joined it since. */
+static void lpt_test_within(struct kunit *test)
+{
+	const struct gm_lpt_change none = { .map_clear = 1 };
+	struct lpt_fixture *fix = test->priv;
+	struct gm_lpt_change chg = lpt_resident(0);
+	struct gm_lpt_run run;
+
+	KUNIT_ASSERT_EQ(test, 0, gm_lpt_modify(&fix->lpt, 10, 20, &chg,
+					       GFP_KERNEL, NULL));
+	KUNIT_ASSERT_EQ(test, 0, gm_lpt_modify(&fix->lpt, 30, 40, &chg,
+					       GFP_KERNEL, NULL));
+	KUNIT_ASSERT_TRUE(test, gm_lpt_find(&fix->lpt, 12, 13, &run));
+	KUNIT_ASSERT_EQ(test, 0, gm_lpt_modify(&fix->lpt, 20, 30, &chg,
+					       GFP_KERNEL, NULL));
+	KUNIT_EXPECT_FALSE(test, gm_lpt_modify_within(&fix->lpt, &run, &none));
+	KUNIT_EXPECT_EQ(test, gm_lpt_get(&fix->lpt, 10).mapped, 1);
+	KUNIT_EXPECT_EQ(test, gm_lpt_get(&fix->lpt, 39).mapped, 1);
+
+	KUNIT_ASSERT_TRUE(test, gm_lpt_find(&fix->lpt, 12, 13, &run));
+	KUNIT_EXPECT_TRUE(test, gm_lpt_modify_within(&fix->lpt, &run, &none));
+	KUNIT_EXPECT_EQ(test, run.start, 10);
+	KUNIT_EXPECT_EQ(test, run.end, 40);
+	KUNIT_EXPECT_EQ(test, gm_lpt_get(&fix->lpt, 10).mapped, 0);
+	KUNIT_EXPECT_EQ(test, gm_lpt_get(&fix->lpt, 39).mapped, 0);
+}
+
 /* 64 GiB in 2 MiB pieces of one state, in no order, are one entry. */
 static void lpt_test_uniform(struct kunit *test)
 {
@@ -410,6 +437,7 @@ static void lpt_test_concurrent(struct kunit *test)
 static struct kunit_case lpt_test_cases[] = {
 	KUNIT_CASE(lpt_test_apply),
 	KUNIT_CASE(lpt_test_limits),
+	KUNIT_CASE(lpt_test_within),
 	KUNIT_CASE_SLOW(lpt_test_uniform),
 	KUNIT_CASE(lpt_test_leaf),
 	KUNIT_CASE_SLOW(lpt_test_random),

@@ -128,23 +128,28 @@ static int gm_forget_run(struct gm_as *as, struct gm_lpt_run *run,
 		.map_clear = GM_LPT_CTX_MASK,
 		.flags_set = GM_LPT_INEXACT,
 	};
-	unsigned long done;
+	unsigned long done, end = run->end;
 	int ret;
 
-	if (!gm_lpt_modify(&as->lpt, run->start, run->end, chg,
+	if (!gm_lpt_modify(&as->lpt, run->start, end, chg,
 			   GFP_NOWAIT | __GFP_NOWARN, &done))
 		return 0;
 
 	/* @done was reached; the run that holds it could not be cut. */
 	gm_count_overshoot(as);
-	while (gm_lpt_find(&as->lpt, done, run->end, run)) {
+	while (gm_lpt_find(&as->lpt, done, end, run)) {
 		ret = gm_unmap_set(as, run->state.mapped,
 				   run->start << PAGE_SHIFT,
 				   run->end << PAGE_SHIFT, flags);
 		if (ret)
 			return ret;
-		gm_lpt_modify_coarse(&as->lpt, run->start, &coarse, run);
-		done = run->end;
+		/*
+		 * A fault that records its own pages may have joined the run to its
+		 * neighbours, which are still translated. It waits for our lock before
+		 * it records more.
+		 */
+		if (gm_lpt_modify_within(&as->lpt, run, &coarse))
+			done = run->end;
 	}
 	return 0;
 }

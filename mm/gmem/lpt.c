@@ -713,23 +713,11 @@ static void lpt_store_in_place(struct ma_state *mas, u64 bits)
 	WARN_ON_ONCE(mas_is_err(mas));
 }
 
-/**
- * gm_lpt_modify_coarse() - change the state of a whole run, without memory
- * @lpt:	table
- * @index:	page index
- * @chg:	what to do; should only clear, and set %GM_LPT_INEXACT
- * @run:	out: the run and its new state, or the gap that @index is in
- *
- * For those who must record a change, have no memory to do it exactly, and can
- * do it to more pages than they have to. A run is stored already, so storing
- * something else for the same range cannot fail.
- *
- * Context: Process context; does not sleep. Takes the table's lock.
- * Return: true if the run was changed, false if nothing is recorded at @index.
- */
-bool gm_lpt_modify_coarse(struct gm_lpt *lpt, unsigned long index,
-			  const struct gm_lpt_change *chg,
-			  struct gm_lpt_run *run)
+/* @within: change nothing if the run that holds @index is not inside; or NULL */
+static bool lpt_modify_coarse(struct gm_lpt *lpt, unsigned long index,
+			      const struct gm_lpt_run *within,
+			      const struct gm_lpt_change *chg,
+			      struct gm_lpt_run *run)
 {
 	MA_STATE(mas, &lpt->tree, index, index);
 	struct lpt_masks masks = lpt_pack_change(chg);
@@ -750,6 +738,8 @@ bool gm_lpt_modify_coarse(struct gm_lpt *lpt, unsigned long index,
 		found = range;
 		found.bits = lpt_entry_bits(entry);
 	}
+	if (within && (found.start < within->start || found.end > within->end))
+		found.bits = 0;
 	if (found.bits) {
 		bits = lpt_apply(found.bits, &masks);
 		if (leaf)
@@ -764,6 +754,49 @@ bool gm_lpt_modify_coarse(struct gm_lpt *lpt, unsigned long index,
 	run->end = found.end;
 	run->state = lpt_unpack(bits);
 	return found.bits;
+}
+
+/**
+ * gm_lpt_modify_coarse() - change the state of a whole run, without memory
+ * @lpt:	table
+ * @index:	page index
+ * @chg:	what to do; should only clear, and set %GM_LPT_INEXACT
+ * @run:	out: the run and its new state, or the gap that @index is in
+ *
+ * For those who must record a change, have no memory to do it exactly, and can
+ * do it to more pages than they have to. A run is stored already, so storing
+ * something else for the same range cannot fail.
+ *
+ * Context: Process context; does not sleep. Takes the table's lock.
+ * Return: true if the run was changed, false if nothing is recorded at @index.
+ */
+bool gm_lpt_modify_coarse(struct gm_lpt *lpt, unsigned long index,
+			  const struct gm_lpt_change *chg,
+			  struct gm_lpt_run *run)
+{
+	return lpt_modify_coarse(lpt, index, NULL, chg, run);
+}
+
+/**
+ * gm_lpt_modify_within() - change the state of a run that was found, without memory
+ * @lpt:	table
+ * @run:	what gm_lpt_find() has returned; out, on success: what of it was
+ *		changed, from its start on, and the new state
+ * @chg:	what to do; should only clear, and set %GM_LPT_INEXACT
+ *
+ * As gm_lpt_modify_coarse(), for those who have done something about the run that
+ * they found: an update of its neighbours can have joined them to it since.
+ *
+ * Context: Process context; does not sleep. Takes the table's lock.
+ * Return: true if it was changed; false if it is not what it was, and has to be found
+ * again.
+ */
+bool gm_lpt_modify_within(struct gm_lpt *lpt, struct gm_lpt_run *run,
+			  const struct gm_lpt_change *chg)
+{
+	const struct gm_lpt_run within = *run;
+
+	return lpt_modify_coarse(lpt, within.start, &within, chg, run);
 }
 
 /**

@@ -115,6 +115,8 @@ bool gm_lpt_find_mapped(struct gm_lpt *lpt, unsigned long start,
 int gm_lpt_modify(struct gm_lpt *lpt, unsigned long start, unsigned long end,
 		  const struct gm_lpt_change *chg, gfp_t gfp,
 		  unsigned long *done);
+bool gm_lpt_modify_within(struct gm_lpt *lpt, struct gm_lpt_run *run,
+			  const struct gm_lpt_change *chg);
 bool gm_lpt_modify_coarse(struct gm_lpt *lpt, unsigned long index,
 			  const struct gm_lpt_change *chg,
 			  struct gm_lpt_run *run);
