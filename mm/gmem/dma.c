@@ -160,6 +160,19 @@ static struct gm_dma_map *gm_dma_first(struct gm_context *ctx,
 	return node ? container_of(node, struct gm_dma_map, itree) : NULL;
 }
 
+/* To all mappings of an address: a small one, and the large one that came later. */
+static void gm_dma_widen_at(struct gm_context *ctx, unsigned long va,
+			    unsigned long *start, unsigned long *end)
+{
+	struct interval_tree_node *node;
+
+	for (node = interval_tree_iter_first(&ctx->dma, va, va); node;
+	     node = interval_tree_iter_next(node, va, va)) {
+		*start = min(*start, node->start);
+		*end = max(*end, node->last + 1);
+	}
+}
+
 /**
  * gm_dma_widen() - grow a range to the whole mappings that it touches
  * @ctx: the context; gm_as.map_lock is held exclusively
@@ -171,7 +184,6 @@ static struct gm_dma_map *gm_dma_first(struct gm_context *ctx,
 bool gm_dma_widen(struct gm_context *ctx, unsigned long *start,
 		  unsigned long *end)
 {
-	struct gm_dma_map *map;
 	bool grew = false;
 
 	lockdep_assert_held_write(&ctx->as->map_lock);
@@ -181,12 +193,8 @@ bool gm_dma_widen(struct gm_context *ctx, unsigned long *start,
 	for (;;) {
 		unsigned long lo = *start, hi = *end;
 
-		map = gm_dma_first(ctx, lo, lo + 1);
-		if (map)
-			*start = min(lo, map->itree.start);
-		map = gm_dma_first(ctx, hi - 1, hi);
-		if (map)
-			*end = max(hi, map->itree.last + 1);
+		gm_dma_widen_at(ctx, lo, start, end);
+		gm_dma_widen_at(ctx, hi - 1, start, end);
 		if (*start == lo && *end == hi)
 			return grew;
 		grew = true;

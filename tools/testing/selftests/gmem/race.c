@@ -5,8 +5,10 @@
  * that must not be seen any more.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 
 #include "gmem_fixture.h"
 
@@ -674,6 +676,42 @@ static void cut(struct __test_metadata *_metadata, struct gt_dev *dev,
 	}
 	munmap(buf, LEN);
 	EXPECT_EQ(0, gt_quiet(&check));
+}
+
+/*
+ * Behind an IOMMU: a page that was mapped for DMA by itself, and then with its huge page.
+ * Both mappings end when the page changes, so nothing may go on using either. A reference
+ * keeps the huge page from being split, so that only the page is told of.
+ */
+GT_TEST(two_mappings_of_a_page)
+{
+	struct gt_dev *dev = &self->dev[0];
+	bool iommu = !access("/sys/class/iommu/dmar0", F_OK);
+	char *buf = gt_alloc(GT_HUGE, true);
+	struct iovec iov = { buf + 200 * GT_PAGE, GT_PAGE };
+	int fds[2], left;
+
+	ASSERT_NE(NULL, buf);
+	gt_pattern(buf + GT_PAGE, GT_HUGE - GT_PAGE, 2);
+	/* It stays on the host. */
+	ASSERT_EQ(0, madvise(buf, GT_HUGE, MADV_MERGEABLE));
+	ASSERT_EQ(GT_PAGE, gt_hmadvise(dev->hnid, buf, GT_PAGE, HMADV_PREFETCH,
+				       0));
+	ASSERT_EQ(0, gt_touch(dev, buf + 100 * GT_PAGE, 8));
+	ASSERT_EQ(16 * GT_PAGE, gt_hmadvise(dev->hnid, buf, 16 * GT_PAGE,
+					    HMADV_PREFETCH, 0));
+	ASSERT_EQ(0, pipe(fds));
+	ASSERT_EQ(GT_PAGE, vmsplice(fds[1], &iov, 1, 0));
+	ASSERT_EQ(0, madvise(buf, GT_PAGE, MADV_FREE));
+	EXPECT_EQ(0, gt_translated(dev, buf, GT_PAGE));
+	left = gt_translated(dev, buf, GT_HUGE);
+	if (iommu)
+		EXPECT_EQ(0, left);
+	EXPECT_EQ(0, gt_dev_pattern(dev, buf + GT_PAGE, GT_HUGE - GT_PAGE, 2));
+	EXPECT_EQ(-1, gt_pattern_bad(buf + GT_PAGE, GT_HUGE - GT_PAGE, 2));
+	close(fds[0]);
+	close(fds[1]);
+	gt_free(buf, GT_HUGE);
 }
 
 GT_TEST(cut_start)
