@@ -136,6 +136,7 @@ static struct gm_context *gm_context_alloc(struct gm_as *as,
 	kref_init(&ctx->kref);
 	refcount_set(&ctx->users, 1);
 	init_completion(&ctx->idle);
+	init_completion(&ctx->ended);
 	INIT_LIST_HEAD(&ctx->dev_link);
 	spin_lock_init(&ctx->dma_lock);
 	ctx->dma = RB_ROOT_CACHED;
@@ -262,6 +263,7 @@ static void gm_context_shutdown(struct gm_context *ctx)
 	gm_context_drop_id(ctx);
 	if (atomic_dec_and_test(&dev->nr_contexts))
 		wake_up_var(&dev->nr_contexts);
+	complete_all(&ctx->ended);
 }
 
 /*
@@ -316,7 +318,8 @@ void gm_context_end_all(struct gm_dev *dev)
  * Data in the device's memory stays there until the CPU touches it, another
  * device wants it or the device goes away.
  *
- * The driver must not call gm_dev_fault() on @ctx any more.
+ * The driver must not call gm_dev_fault() on @ctx any more. No operation is called
+ * for it after this returns, even if gm_dev_destroy() is ending it at the same time.
  *
  * Context: process context, may sleep. The caller must not hold locks that the
  * driver's operations take.
@@ -325,6 +328,8 @@ void gm_as_detach(struct gm_context *ctx)
 {
 	if (gm_context_take(ctx))
 		gm_context_shutdown(ctx);
+	else
+		wait_for_completion(&ctx->ended);
 	/* gm_context_release() drops the reference to the device. */
 	kref_put(&ctx->kref, gm_context_release);
 }

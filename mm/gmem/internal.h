@@ -218,6 +218,7 @@ struct gm_as {
  * @kref:	keeps the memory
  * @users:	faults and hints in flight, plus one until the context ends
  * @idle:	completed when @users is zero
+ * @ended:	completed when the driver has nothing to do with it any more
  * @dead:	no translation may be installed; under gm_as.map_lock
  * @dev_link:	in gm_dev.contexts; empty when the context was shut down
  * @dma_lock:	protects @dma
@@ -235,6 +236,7 @@ struct gm_context {
 	struct kref kref;
 	refcount_t users;
 	struct completion idle;
+	struct completion ended;
 	bool dead;
 	struct list_head dev_link;
 	spinlock_t dma_lock;		/* dma */
