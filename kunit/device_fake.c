@@ -64,6 +64,8 @@ static void fake_ctx_destroy(struct gm_context *ctx)
 	struct fake_dev *dev = fake_of(ctx);
 	struct fake_pt *pt = gm_context_priv(ctx);
 
+	if (dev->destroy_ms)
+		msleep(dev->destroy_ms);
 	gm_context_set_priv(ctx, NULL);
 	/* Reserved entries are none. */
 	fake_require(dev, !xa_find(&pt->pt, &(unsigned long){ 0 }, ULONG_MAX,

@@ -35,6 +35,7 @@
  *	something else
  * @peer_ctx:	context of another device that must translate nothing while that
  *		device's memory is read, or NULL
+ * @destroy_ms:	how long &gm_mmu.ctx_destroy takes
  * @unmaps:	calls of &gm_mmu.peer_unmap
  * @bad:	calls that break the contract
  * @contexts:	contexts that were created and not destroyed
@@ -53,6 +54,7 @@ struct fake_dev {
 	bool copies_peers;
 	bool peer_vanishes;
 	struct gm_context *peer_ctx;
+	unsigned int destroy_ms;
 	atomic_t unmaps;
 	atomic_t bad;
 	atomic_t contexts;

@@ -430,16 +430,23 @@ static bool life_task_waits(const struct life_task *task)
 	return in_row == 10;
 }
 
+/* What a program can hold up for as long as it likes. */
+enum life_hold {
+	LIFE_MMAP_LOCK,
+	LIFE_INVALIDATION,
+};
+
 /*
- * Ends the context of faults of which one waits for the mmap_lock, which a program
- * can hold up for as long as it likes, and another for the first.
+ * Ends the context of faults of which one waits for something that a program holds up,
+ * and another for the first.
  */
-static void life_test_end_with(struct kunit *test,
+static void life_test_end_with(struct kunit *test, enum life_hold hold,
 			       int (*end)(struct life_task *task))
 {
 	struct fake *fake = test->priv;
 	struct life_task fault = { .fn = life_do_fault, .fake = fake };
 	struct life_task ender = { .fn = end, .fake = fake };
+	struct mmu_notifier_range range;
 	struct life_task other;
 	struct mm_struct *mm;
 
@@ -449,10 +456,16 @@ static void life_test_end_with(struct kunit *test,
 	fake_fill(test, fault.va, GM_BLOCK_SIZE, 8);
 	other = fault;
 
-	mmap_write_lock(mm);
+	/* Somewhere else: the fault could go on. */
+	mmu_notifier_range_init(&range, MMU_NOTIFY_CLEAR, 0, mm,
+				fault.va + GM_BLOCK_SIZE,
+				fault.va + 2 * GM_BLOCK_SIZE);
+	if (hold == LIFE_MMAP_LOCK)
+		mmap_write_lock(mm);
+	else
+		mmu_notifier_invalidate_range_start(&range);
 	life_task_start(&fault);
 	KUNIT_EXPECT_TRUE(test, life_task_waits(&fault));
-	KUNIT_EXPECT_TRUE(test, mmap_lock_is_contended(mm));
 	life_task_start(&other);
 	KUNIT_EXPECT_TRUE(test, life_task_waits(&other));
 	life_task_start(&ender);
@@ -460,7 +473,10 @@ static void life_test_end_with(struct kunit *test,
 							     LIFE_TIMEOUT));
 	KUNIT_EXPECT_FALSE(test, completion_done(&fault.done));
 	KUNIT_EXPECT_FALSE(test, completion_done(&other.done));
-	mmap_write_unlock(mm);
+	if (hold == LIFE_MMAP_LOCK)
+		mmap_write_unlock(mm);
+	else
+		mmu_notifier_invalidate_range_end(&range);
 
 	KUNIT_EXPECT_EQ(test, life_task_end(&fault), -ENODEV);
 	KUNIT_EXPECT_EQ(test, life_task_end(&other), -ENODEV);
@@ -471,12 +487,48 @@ static void life_test_end_with(struct kunit *test,
 
 static void life_test_detach_mmap_lock(struct kunit *test)
 {
-	life_test_end_with(test, life_do_detach);
+	life_test_end_with(test, LIFE_MMAP_LOCK, life_do_detach);
 }
 
 static void life_test_destroy_mmap_lock(struct kunit *test)
 {
-	life_test_end_with(test, life_do_stop);
+	life_test_end_with(test, LIFE_MMAP_LOCK, life_do_stop);
+}
+
+static void life_test_detach_invalidation(struct kunit *test)
+{
+	life_test_end_with(test, LIFE_INVALIDATION, life_do_detach);
+}
+
+static void life_test_destroy_invalidation(struct kunit *test)
+{
+	life_test_end_with(test, LIFE_INVALIDATION, life_do_stop);
+}
+
+/* Whether somebody ends the context. */
+static bool life_is_taken(struct gm_context *ctx)
+{
+	guard(mutex)(&ctx->dev->ctx_lock);
+	return list_empty(&ctx->dev_link);
+}
+
+/* Whoever detaches may free what the operations use: none is under way any more. */
+static void life_test_detach_while_destroyed(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct life_task ender = { .fn = life_do_stop, .fake = fake };
+	int tries;
+
+	fake_attach(test);
+	fake->dev.destroy_ms = 1000;
+	life_task_start(&ender);
+	for (tries = 0; tries < 50 && !life_is_taken(fake->ctx); tries++)
+		msleep(20);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->dev.contexts), 1);
+	gm_as_detach(fake->ctx);
+	fake->ctx = NULL;
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->dev.contexts), 0);
+	KUNIT_EXPECT_EQ(test, life_task_end(&ender), 0);
 }
 
 static struct kunit_case life_test_cases[] = {
@@ -493,6 +545,9 @@ static struct kunit_case life_test_cases[] = {
 	KUNIT_CASE(life_test_process_gone),
 	KUNIT_CASE(life_test_detach_mmap_lock),
 	KUNIT_CASE(life_test_destroy_mmap_lock),
+	KUNIT_CASE(life_test_detach_invalidation),
+	KUNIT_CASE(life_test_destroy_invalidation),
+	KUNIT_CASE(life_test_detach_while_destroyed),
 	{ }
 };
 

@@ -193,14 +193,12 @@ static struct page *gm_exclusive_take(struct gm_request *req,
 	struct gm_context *ctx = req->ctx;
 	struct page *page;
 
-	req->using = false;
-	gm_context_unuse(ctx);
+	gm_request_rest(req);
 	gm_flight_quiet_begin(&req->flight);
 	gm_split_page(vma_lookup(ctx->as->mm, req->va), va);
 	page = make_device_exclusive(ctx->as->mm, va, gm_pgmap_owner(), folio);
 	gm_flight_quiet_end(&req->flight);
-	req->using = gm_context_tryuse(ctx);
-	if (!req->using) {
+	if (gm_request_go_on(req)) {
 		if (!IS_ERR(page)) {
 			folio_unlock(*folio);
 			folio_put(*folio);
@@ -277,53 +275,4 @@ int gm_exclusive_map(struct gm_request *req)
 	kfree(req->exclusive);
 	req->exclusive = NULL;
 	return ret;
-}
-
-static int gm_exclusive_find_pmd(pmd_t *pmd, unsigned long va,
-				 unsigned long end, struct mm_walk *walk)
-{
-	struct hmm_range *range = walk->private;
-	unsigned long *hmm_pfn = range->hmm_pfns;
-	spinlock_t *ptl; /* of the page table */
-	pte_t *pte, *p;
-
-	hmm_pfn += (va - range->start) >> PAGE_SHIFT;
-	pte = pte_offset_map_lock(walk->mm, pmd, va, &ptl);
-	if (!pte)
-		return 0;
-	for (p = pte; va < end; va += PAGE_SIZE, p++, hmm_pfn++) {
-		softleaf_t entry = softleaf_from_pte(ptep_get(p));
-
-		if (!*hmm_pfn && softleaf_is_device_exclusive(entry))
-			*hmm_pfn = softleaf_to_pfn(entry) | HMM_PFN_VALID;
-	}
-	pte_unmap_unlock(pte, ptl);
-	return 0;
-}
-
-/* Only private memory that was written to has such entries. */
-static int gm_exclusive_find_test(unsigned long start, unsigned long end,
-				  struct mm_walk *walk)
-{
-	return !walk->vma->anon_vma;
-}
-
-/**
- * gm_exclusive_find() - fill in what hmm_range_fault() leaves out
- * @mm: the process's
- * @range: what hmm_range_fault() has read
- *
- * It faults in what is kept from the CPUs, or takes it for a hole.
- *
- * Context: the mmap_lock is held, and was when @range was read.
- */
-void gm_exclusive_find(struct mm_struct *mm, struct hmm_range *range)
-{
-	static const struct mm_walk_ops ops = {
-		.test_walk = gm_exclusive_find_test,
-		.pmd_entry = gm_exclusive_find_pmd,
-		.walk_lock = PGWALK_RDLOCK,
-	};
-
-	walk_page_range(mm, range->start, range->end, &ops, range);
 }

@@ -11,7 +11,8 @@
  * handles it (userfaultfd), and so for ever: neither a lock nor the context is held
  * meanwhile, and the device can go away. The mmap_lock, too, can be held up by a
  * program for as long as it likes; and so can the lock of a block, by a fault that
- * waits for the mmap_lock. Both are waited for without the context, or an unprivileged
+ * waits for the mmap_lock; and so can a moment without an invalidation, by threads
+ * that keep causing them. All are waited for without the context, or an unprivileged
  * program could keep a device from being unbound.
  *
  * One fault at a time works on a block of GM_BLOCK_SIZE of an address space, so
@@ -224,6 +225,49 @@ static bool gm_vma_allows(const struct vm_area_struct *vma, u32 access)
 }
 
 /**
+ * gm_request_rest() - let the context go, for a request under way
+ * @req: the request
+ *
+ * Before a wait that a program can draw out. The context may end meanwhile.
+ */
+void gm_request_rest(struct gm_request *req)
+{
+	if (req->using)
+		gm_context_unuse(req->ctx);
+	req->using = false;
+}
+
+/**
+ * gm_request_go_on() - use the context, or use it again
+ * @req: the request, which does not use it now
+ *
+ * Return: 0, or -ENODEV when the context has ended.
+ */
+int gm_request_go_on(struct gm_request *req)
+{
+	req->using = gm_context_tryuse(req->ctx);
+	return req->using ? 0 : -ENODEV;
+}
+
+/**
+ * gm_request_sample() - what is read from now on counts, for a request under way
+ * @req: the request, with its context in use
+ *
+ * An invalidation under way is over soon, but the next ones may have begun by then:
+ * a moment without any in the whole process may never come. So the context is not
+ * used meanwhile, as in gm_request_lock().
+ *
+ * Context: may sleep. Neither the mmap_lock nor gm_hnode_srcu is held.
+ * Return: 0; or -ENODEV, then the context is not in use.
+ */
+int gm_request_sample(struct gm_request *req)
+{
+	gm_request_rest(req);
+	gm_flight_sample(&req->flight);
+	return gm_request_go_on(req);
+}
+
+/**
  * gm_request_lock() - take the mmap_lock for reading, for a request under way
  * @req: the request, with its context in use
  *
@@ -237,20 +281,18 @@ static bool gm_vma_allows(const struct vm_area_struct *vma, u32 access)
  */
 int gm_request_lock(struct gm_request *req)
 {
-	struct gm_context *ctx = req->ctx;
-	struct mm_struct *mm = ctx->as->mm;
+	struct mm_struct *mm = req->ctx->as->mm;
+	int ret;
 
 	if (mmap_read_trylock(mm))
 		return 0;
-	req->using = false;
-	gm_context_unuse(ctx);
+	gm_request_rest(req);
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
-	req->using = gm_context_tryuse(ctx);
-	if (req->using)
-		return 0;
-	mmap_read_unlock(mm);
-	return -ENODEV;
+	ret = gm_request_go_on(req);
+	if (ret)
+		mmap_read_unlock(mm);
+	return ret;
 }
 
 /*
@@ -268,8 +310,7 @@ static int gm_resolve_once(struct gm_request *req, bool remote)
 
 	req->known = false;
 	req->alone = false;
-	gm_flight_sample(&req->flight);
-	ret = gm_request_lock(req);
+	ret = gm_request_sample(req) ?: gm_request_lock(req);
 	if (ret)
 		return ret;
 	vma = vma_lookup(mm, at);
@@ -335,6 +376,7 @@ static int gm_resolve_locked(struct gm_request *req)
 			break;
 		req->retries++;
 	}
+	gm_request_rest(req);
 	gm_flight_end(&req->flight);
 out:
 	gm_scratch_put(as, req->scratch);
@@ -354,15 +396,14 @@ out:
 int gm_resolve(struct gm_request *req)
 {
 	struct mutex *lock = gm_block_lock(req->ctx->as, req->start);
-	int ret = -ENODEV;
+	int ret;
 
 	if (mutex_lock_killable(lock))
 		return -EINTR;
-	req->using = gm_context_tryuse(req->ctx);
-	if (req->using)
+	ret = gm_request_go_on(req);
+	if (!ret)
 		ret = gm_resolve_locked(req);
-	if (req->using)
-		gm_context_unuse(req->ctx);
+	gm_request_rest(req);
 	mutex_unlock(lock);
 	return ret;
 }

@@ -479,6 +479,9 @@ struct gm_request {
 	struct gm_scratch *scratch;
 };
 
+void gm_request_rest(struct gm_request *req);
+int gm_request_go_on(struct gm_request *req);
+int gm_request_sample(struct gm_request *req);
 int gm_request_lock(struct gm_request *req);
 int gm_resolve(struct gm_request *req);
 void gm_doubt_record(struct gm_as *as, unsigned long start, unsigned long end);

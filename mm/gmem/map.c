@@ -520,8 +520,7 @@ static int gm_map_once(struct gm_mapper *map)
 	struct mm_struct *mm = map->req->ctx->as->mm;
 	int ret;
 
-	gm_flight_sample(&map->req->flight);
-	ret = gm_request_lock(map->req);
+	ret = gm_request_sample(map->req) ?: gm_request_lock(map->req);
 	if (ret)
 		return ret;
 	ret = gm_map_check_vma(map->req) ?: gm_map_snapshot(map);
