@@ -21,6 +21,8 @@
  */
 #include <linux/export.h>
 #include <linux/hash.h>
+#include <linux/hugetlb.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/secretmem.h>
 #include <linux/sched/mm.h>
@@ -296,6 +298,35 @@ int gm_request_lock(struct gm_request *req)
 }
 
 /*
+ * Whether the page table may have something in a block. A hint about memory that was
+ * never touched must not make the device's page table grow: addresses cost nothing.
+ */
+static bool gm_block_is_touched(struct vm_area_struct *vma, unsigned long va)
+{
+	pgd_t *pgd = pgd_offset(vma->vm_mm, va);
+	p4d_t *p4d;
+	pud_t *pud, entry;
+
+	mmap_assert_locked(vma->vm_mm);
+	/* Its tables are shared and have locks of their own. */
+	if (is_vm_hugetlb_page(vma))
+		return true;
+	if (pgd_none(pgdp_get(pgd)))
+		return false;
+	p4d = p4d_offset(pgd, va);
+	if (p4d_none(p4dp_get(p4d)))
+		return false;
+	pud = pud_offset(p4d, va);
+	entry = pudp_get(pud);
+	if (pud_none(entry))
+		return false;
+	/* A huge one is no table, and can go at any moment. */
+	return pud_leaf(entry) ||
+	       !pmd_none(pmdp_get_lockless(pmd_offset_lockless(pud, entry,
+							       va)));
+}
+
+/*
  * One round: find the VMA, cut the range to it, move, map.
  *
  * @remote: the page was found on another device, whatever the record says
@@ -317,6 +348,10 @@ static int gm_resolve_once(struct gm_request *req, bool remote)
 	if (!vma || !gm_vma_usable(vma) || !gm_vma_allows(vma, req->access)) {
 		mmap_read_unlock(mm);
 		return -EFAULT;
+	}
+	if (req->va == GM_NO_VA && !gm_block_is_touched(vma, req->start)) {
+		mmap_read_unlock(mm);
+		return 0;
 	}
 	req->start = max(req->start, vma->vm_start);
 	req->end = min(req->end, vma->vm_end);

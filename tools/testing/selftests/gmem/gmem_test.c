@@ -529,7 +529,7 @@ int gt_quiet(struct gt_check *check)
 
 /* ------------------------------------------------------------------ knobs */
 
-static size_t gt_mem_available(void)
+size_t gt_mem_available(void)
 {
 	unsigned long kb = 0;
 	char line[128];

@@ -128,6 +128,8 @@ int gt_quiet(struct gt_check *check);
 /* Knobs and time. */
 size_t gt_large_bytes(const struct gt_dev *dev, unsigned int nr_procs);
 unsigned int gt_loop_ms(unsigned int ms);
+/* As /proc/meminfo says. */
+size_t gt_mem_available(void);
 unsigned long long gt_now_ms(void);
 unsigned long long gt_now_us(void);
 

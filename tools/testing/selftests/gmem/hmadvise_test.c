@@ -308,6 +308,28 @@ GT_TEST(enomem)
 	gt_free(buf, LEN);
 }
 
+#define RESERVED	GT_MB(16384UL)
+
+/* Addresses cost nothing: not in the device's page table either. */
+GT_TEST(never_touched)
+{
+	int hnid = self->dev[0].hnid;
+	size_t before, after;
+	char *buf;
+
+	buf = mmap(NULL, RESERVED, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	ASSERT_NE(MAP_FAILED, buf);
+	before = gt_mem_available();
+	EXPECT_EQ(RESERVED, gt_hmadvise(hnid, buf, RESERVED, HMADV_PREFETCH,
+					0));
+	after = gt_mem_available();
+	/* A page table for all of it takes at least 4 KiB for a block. */
+	EXPECT_LT(before, after + RESERVED / GT_HUGE * GT_PAGE / 4);
+	EXPECT_EQ(0, gt_translated(&self->dev[0], buf, GT_HUGE));
+	ASSERT_EQ(0, munmap(buf, RESERVED));
+}
+
 GT_TEST(enodev)
 {
 	char *buf = gt_alloc(LEN, false);
