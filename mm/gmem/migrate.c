@@ -576,8 +576,12 @@ int gm_migrate_to_device(struct gm_context *ctx, struct vm_area_struct *vma,
 	unsigned long moved;
 
 	mmap_assert_locked(vma->vm_mm);
-	/* In memory that is mergeable a page can become KSM's at any moment. */
-	if (vma->vm_flags & (VM_SHARED | VM_MERGEABLE))
+	/*
+	 * In memory that is mergeable a page can become KSM's at any moment. What may
+	 * be dropped must not be swapped: that is told by a flag of the folio that
+	 * gm_folio_needed() would take for MADV_FREE.
+	 */
+	if (vma->vm_flags & (VM_SHARED | VM_MERGEABLE | VM_DROPPABLE))
 		return 0;
 	if (!mig.hnode || READ_ONCE(mig.hnode->closing))
 		return 0;

@@ -419,7 +419,10 @@ GT_TEST(heap)
 	free(buf);
 }
 
-/* Memory that may be dropped under pressure; without it, it is ordinary. */
+/*
+ * Memory that may be dropped under pressure; without it, it is ordinary. It stays where
+ * it is: what had been on a device could not be dropped any more, and be swapped.
+ */
 GT_TEST(droppable)
 {
 	char *buf = mmap(NULL, LEN, PROT_READ | PROT_WRITE,
@@ -427,6 +430,10 @@ GT_TEST(droppable)
 
 	ASSERT_NE(MAP_FAILED, buf);
 	exercise(_metadata, self, buf, LEN, 10);
+	gt_pattern(buf, LEN, 1);
+	ASSERT_EQ(0, gt_touch_write(&self->dev[0], buf, LEN));
+	EXPECT_TRUE(gt_all_on(buf, LEN, GT_HOME));
+	EXPECT_EQ(-1, gt_pattern_bad(buf, LEN, 1));
 	munmap(buf, LEN);
 }
 
