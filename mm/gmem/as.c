@@ -336,7 +336,7 @@ struct gm_scratch *gm_scratch_get(struct gm_as *as)
 {
 	struct gm_scratch *scratch = xchg(&as->scratch, NULL);
 
-	return scratch ?: kvmalloc_obj(*scratch);
+	return scratch ?: kvmalloc_obj(*scratch, GFP_KERNEL_ACCOUNT);
 }
 
 /**

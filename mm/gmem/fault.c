@@ -660,6 +660,31 @@ static bool gm_fault_covered(const struct gm_fault *done,
 	       fault->placement == done->placement;
 }
 
+/*
+ * What the faults of a process allocate is charged to its memory cgroup, also when
+ * a thread of the driver resolves them.
+ *
+ * Return: for set_active_memcg(), to end it; or NULL if nothing has to be done.
+ */
+static struct mem_cgroup *gm_fault_charge_to(struct mm_struct *mm)
+{
+	struct mem_cgroup *memcg;
+
+	if (current->mm == mm)
+		return NULL;
+	memcg = get_mem_cgroup_from_mm(mm);
+	set_active_memcg(memcg);
+	return memcg;
+}
+
+static void gm_fault_charge_end(struct mem_cgroup *memcg)
+{
+	if (!memcg)
+		return;
+	set_active_memcg(NULL);
+	mem_cgroup_put(memcg);
+}
+
 /**
  * gm_dev_fault_batch() - resolve several device faults of one context
  * @ctx: the context that faulted
@@ -679,9 +704,12 @@ int gm_dev_fault_batch(struct gm_context *ctx, struct gm_fault *faults,
 	struct mm_struct *mm = ctx->as->mm;
 	bool alive = mmget_not_zero(mm);
 	int ret = 0, fatal = alive ? 0 : -ESRCH;
+	struct mem_cgroup *memcg = NULL;
 	unsigned int i;
 
 	kref_get(&ctx->kref);
+	if (alive)
+		memcg = gm_fault_charge_to(mm);
 	for (i = 0; i < nr; i++) {
 		struct gm_fault *fault = &faults[i];
 
@@ -700,6 +728,7 @@ int gm_dev_fault_batch(struct gm_context *ctx, struct gm_fault *faults,
 			fatal = fault->ret;
 		ret = ret ?: fault->ret;
 	}
+	gm_fault_charge_end(memcg);
 	if (alive)
 		mmput(mm);
 	gm_context_put(ctx);

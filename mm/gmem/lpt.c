@@ -57,6 +57,7 @@
 #include <linux/maple_tree.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/slab.h>
 #include <linux/spinlock.h>
 
 #include "lpt.h"
@@ -68,8 +69,23 @@
 /* Ranges in a block that are too many, and edges in a leaf that are too few. */
 #define LPT_SPLIT		64
 #define LPT_MERGE		16
-/* Failures to allocate in a row before an update that may block gives up. */
+/*
+ * Failures to allocate in a row before an update that may block gives up; and before it
+ * takes what it gets, charged or not.
+ */
 #define LPT_MAX_RETRIES		8
+#define LPT_MAX_CHARGES		4
+/*
+ * A table can be made to grow by touching memory here and there and dropping it again,
+ * so its memory is charged: leaves, and nodes as far as the maple tree allows it, which
+ * takes those of a split from a sheaf that is charged to nobody (7.2). Under the lock
+ * nobody is waited for.
+ */
+#define LPT_NODE_GFP		(GFP_NOWAIT | __GFP_ACCOUNT)
+/* As much as one store takes. */
+#define LPT_ROOM		2048
+/* So many levels hold a few thousand entries. */
+#define LPT_SMALL_HEIGHT	4
 
 /*
  * An update under way.
@@ -80,6 +96,7 @@
  * @masks:	what to do
  * @gfp:	how to allocate
  * @budget:	ranges to look at before the lock must be let go
+ * @retries:	failures to allocate in a row
  */
 struct lpt_update {
 	struct ma_state mas;
@@ -88,6 +105,7 @@ struct lpt_update {
 	struct lpt_masks masks;
 	gfp_t gfp;
 	int budget;
+	int retries;
 };
 
 /**
@@ -151,15 +169,27 @@ static void lpt_set_bounds(struct gm_lpt *lpt, unsigned long min,
 void gm_lpt_destroy(struct gm_lpt *lpt)
 {
 	MA_STATE(mas, &lpt->tree, 0, 0);
+	int budget = LPT_BATCH;
 	struct lpt_leaf *leaf;
 	void *entry;
 
+	/* The maple tree would free a large one without a pause. */
+	if (mt_height(&lpt->tree) > LPT_SMALL_HEIGHT)
+		gm_lpt_erase(lpt, 0, GM_LPT_END, GFP_KERNEL, NULL);
 	mtree_lock(&lpt->tree);
 	if (lpt->nr_leaves) {
 		mas_for_each(&mas, entry, ULONG_MAX) {
 			leaf = lpt_entry_leaf(entry);
 			if (leaf)
 				lpt_leaf_free_rcu(leaf);
+			if (--budget)
+				continue;
+			/* Nobody else uses the table any more. */
+			budget = LPT_BATCH;
+			mas_pause(&mas);
+			mtree_unlock(&lpt->tree);
+			cond_resched();
+			mtree_lock(&lpt->tree);
 		}
 	}
 	lpt->nr_leaves = 0;
@@ -210,6 +240,7 @@ static __always_inline bool lpt_find(struct gm_lpt *lpt, unsigned long start,
 {
 	MA_STATE(mas, &lpt->tree, start, start);
 	struct lpt_span range, span;
+	int budget = LPT_BATCH;
 	struct lpt_leaf *leaf;
 	bool found = false;
 	void *entry;
@@ -220,6 +251,12 @@ static __always_inline bool lpt_find(struct gm_lpt *lpt, unsigned long start,
 
 	rcu_read_lock();
 	for (; start < end; start = range.end) {
+		if (unlikely(!budget--)) {
+			/* Each walk is one of its own; others want the CPU. */
+			rcu_read_unlock();
+			budget = LPT_BATCH;
+			rcu_read_lock();
+		}
 		entry = lpt_walk(&mas, start);
 		if (!entry && mas.last >= end - 1)
 			break;
@@ -327,7 +364,8 @@ static unsigned long lpt_join_right(struct ma_state *mas, unsigned long last,
  *
  * Does not sleep. Tests replace it by one that fails.
  *
- * Return: 0, or -ENOMEM if nothing was changed.
+ * Return: 0; or nothing was changed: -EAGAIN when it may do once there is room,
+ * -ENOMEM when not.
  */
 VISIBLE_IF_KUNIT int gm_lpt_store(struct ma_state *mas, void *entry)
 {
@@ -335,8 +373,18 @@ VISIBLE_IF_KUNIT int gm_lpt_store(struct ma_state *mas, void *entry)
 
 	lockdep_assert_held(&mas->tree->ma_lock);
 
-	mas_store(mas, entry);
-	return mas_is_err(mas) ? -ENOMEM : 0;
+	if (mas_preallocate(mas, entry, LPT_NODE_GFP))
+		return -EAGAIN;
+	mas_store_prealloc(mas, entry);
+	return 0;
+}
+
+static int lpt_store(struct lpt_update *up, void *entry)
+{
+	if (up->retries < LPT_MAX_CHARGES)
+		return gm_lpt_store(&up->mas, entry);
+	mas_store(&up->mas, entry);
+	return mas_is_err(&up->mas) ? -EAGAIN : 0;
 }
 
 /*
@@ -344,13 +392,15 @@ VISIBLE_IF_KUNIT int gm_lpt_store(struct ma_state *mas, void *entry)
  * neighbours that have them already. @at_start, @at_end: whether there can be
  * such neighbours.
  *
- * Return: 0, or -ENOMEM if nothing was changed.
+ * Return: as gm_lpt_store().
  */
-static int lpt_store_run(struct ma_state *mas, struct lpt_span *run,
+static int lpt_store_run(struct lpt_update *up, struct lpt_span *run,
 			 bool at_start, bool at_end)
 {
+	struct ma_state *mas = &up->mas;
 	unsigned long first = run->start;
 	unsigned long last = run->end - 1;
+	int ret;
 
 	lockdep_assert_held(&mas->tree->ma_lock);
 
@@ -359,8 +409,9 @@ static int lpt_store_run(struct ma_state *mas, struct lpt_span *run,
 	if (at_start)
 		first = lpt_join_left(mas, first, run->bits);
 	mas_set_range(mas, first, last);
-	if (gm_lpt_store(mas, lpt_mk_entry(run->bits)))
-		return -ENOMEM;
+	ret = lpt_store(up, lpt_mk_entry(run->bits));
+	if (ret)
+		return ret;
 	run->start = first;
 	run->end = last + 1;
 	return 0;
@@ -383,7 +434,7 @@ static void lpt_merge_leaf(struct gm_lpt *lpt, struct lpt_update *up,
 	while (rest.start < rest.end) {
 		lpt_leaf_run(leaf, &rest, rest.start, &run);
 		end = run.end;
-		if (lpt_store_run(&up->mas, &run, rest.start == range->start,
+		if (lpt_store_run(up, &run, rest.start == range->start,
 				  end == range->end)) {
 			lpt_leaf_count_edges(leaf, rest.start, rest.end);
 			return;
@@ -463,13 +514,13 @@ static void lpt_split_block(struct gm_lpt *lpt, struct lpt_update *up,
 	if (start > GM_LPT_END - LPT_LEAF_PAGES ||
 	    !lpt_is_fragmented(up, start))
 		return;
-	leaf = lpt_leaf_alloc((up->gfp & ~__GFP_DIRECT_RECLAIM) | __GFP_NOWARN);
+	leaf = lpt_leaf_alloc(LPT_NODE_GFP);
 	if (!leaf)
 		return;
 
 	old = lpt_fill_leaf(mas, leaf, start);
 	mas_set_range(mas, start, start + LPT_LEAF_PAGES - 1);
-	if (gm_lpt_store(mas, leaf)) {
+	if (lpt_store(up, leaf)) {
 		lpt_leaf_free(leaf);
 		return;
 	}
@@ -542,7 +593,7 @@ static bool lpt_extend(struct lpt_update *up, struct lpt_span *run)
  * Update the pages from @up->index to the end of the run that they are in
  * after the update.
  *
- * Return: 0, or -ENOMEM if nothing was changed.
+ * Return: as gm_lpt_store().
  */
 static int lpt_update_run(struct gm_lpt *lpt, struct lpt_update *up)
 {
@@ -551,6 +602,7 @@ static int lpt_update_run(struct gm_lpt *lpt, struct lpt_update *up)
 	struct lpt_span run;
 	unsigned long end;
 	void *entry, *new;
+	int ret;
 
 	lockdep_assert_held(&lpt->tree.ma_lock);
 
@@ -570,8 +622,9 @@ static int lpt_update_run(struct gm_lpt *lpt, struct lpt_update *up)
 		at_start = run.start == mas->index;
 		at_end = lpt_extend(up, &run);
 		end = run.end;
-		if (lpt_store_run(mas, &run, at_start, at_end))
-			return -ENOMEM;
+		ret = lpt_store_run(up, &run, at_start, at_end);
+		if (ret)
+			return ret;
 		lpt_split_blocks(lpt, up, &run);
 	}
 	up->index = min(end, up->end);
@@ -600,9 +653,37 @@ static void lpt_relax(struct gm_lpt *lpt, struct lpt_update *up)
 	up->budget = LPT_BATCH;
 }
 
+/*
+ * Waits for memory outside the lock, if that is allowed: first for the memory cgroup to
+ * have room. The system may have none even so: then for nodes.
+ *
+ * Return: false if there is none.
+ */
+static bool lpt_make_room(struct gm_lpt *lpt, struct lpt_update *up)
+{
+	void *room;
+
+	if (!gfpflags_allow_blocking(up->gfp) ||
+	    up->retries++ >= LPT_MAX_RETRIES)
+		return false;
+	if (up->retries <= LPT_MAX_CHARGES) {
+		mtree_unlock(&lpt->tree);
+		room = kmalloc(LPT_ROOM,
+			       up->gfp | __GFP_ACCOUNT | __GFP_NOWARN);
+		kfree(room);
+		mtree_lock(&lpt->tree);
+		if (!room)
+			return false;
+	} else if (!mas_nomem(&up->mas, up->gfp)) {
+		return false;
+	}
+	lpt_grow_bounds(lpt, up);
+	up->budget = LPT_BATCH;
+	return true;
+}
+
 static int lpt_update(struct gm_lpt *lpt, struct lpt_update *up)
 {
-	int retries = 0;
 	int ret = 0;
 
 	might_sleep_if(gfpflags_allow_blocking(up->gfp));
@@ -612,26 +693,18 @@ static int lpt_update(struct gm_lpt *lpt, struct lpt_update *up)
 	while (up->index < up->end) {
 		ret = lpt_update_run(lpt, up);
 		if (!ret) {
-			retries = 0;
+			up->retries = 0;
 			lpt_relax(lpt, up);
 			continue;
 		}
-		/*
-		 * Drops the lock to allocate, if it may. Its result alone says
-		 * too little: memory that was not enough, and cannot be got
-		 * more of, counts as success.
-		 */
-		if (!mas_nomem(&up->mas, up->gfp) ||
-		    ++retries > LPT_MAX_RETRIES)
+		if (ret != -EAGAIN || !lpt_make_room(lpt, up))
 			break;
-		lpt_grow_bounds(lpt, up);
-		up->budget = LPT_BATCH;
 	}
 	if (mtree_empty(&lpt->tree))
 		lpt_set_bounds(lpt, GM_LPT_END, 0);
 	mtree_unlock(&lpt->tree);
 	mas_destroy(&up->mas);
-	return ret;
+	return ret == -EAGAIN ? -ENOMEM : ret;
 }
 
 static int lpt_change(struct gm_lpt *lpt, unsigned long start,
