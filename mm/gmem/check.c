@@ -9,9 +9,8 @@
  * that was found but is free is stale. Only a quiet system counts to zero.
  */
 #include <linux/bitmap.h>
-#include <linux/hmm.h>
+#include <linux/delay.h>
 #include <linux/mm.h>
-#include <linux/mmu_notifier.h>
 #include <linux/sched/mm.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -19,7 +18,8 @@
 
 #include "internal.h"
 
-#define GM_CHECK_TRIES		16
+/* Milliseconds to wait for mmap_locks in all. */
+#define GM_CHECK_TRIES		2000
 
 /**
  * struct gm_check - result of the check of one hnode
@@ -29,7 +29,8 @@
  * @foreign:	pages in use that only processes without address space map
  * @leaked:	pages in use that nobody maps
  * @stale:	pages seen that are not in use
- * @pfns:	working memory
+ * @tries:	how often an mmap_lock was waited for
+ * @ret:	0, or why there is no result
  */
 struct gm_check {
 	struct gm_hnode *hnode;
@@ -38,73 +39,35 @@ struct gm_check {
 	unsigned long foreign;
 	unsigned long leaked;
 	unsigned long stale;
-	unsigned long *pfns;
+	unsigned int tries;
+	int ret;
 };
 
-static bool gm_check_invalidate(struct mmu_interval_notifier *mni,
-				const struct mmu_notifier_range *range,
-				unsigned long seq)
+static void gm_check_note(unsigned long va, struct page *page, void *arg)
 {
-	mmu_interval_set_seq(mni, seq);
-	return true;
-}
-
-static const struct mmu_interval_notifier_ops gm_check_ops = {
-	.invalidate = gm_check_invalidate,
-};
-
-/* Reads the page table of a range of at most a block. */
-static int gm_check_read(struct gm_check *check, struct gm_as *as,
-			 unsigned long start, unsigned long end)
-{
-	struct mmu_interval_notifier mni;
-	struct hmm_range range = {
-		.notifier = &mni,
-		.start = start,
-		.end = end,
-		.hmm_pfns = check->pfns,
-		.dev_private_owner = gm_pgmap_owner(),
-	};
-	int ret, tries;
-
-	ret = mmu_interval_notifier_insert(&mni, as->mm, start, end - start,
-					   &gm_check_ops);
-	if (ret)
-		return ret;
-	for (tries = 0; tries < GM_CHECK_TRIES; tries++) {
-		memset(check->pfns, 0, GM_BLOCK_PAGES * sizeof(*check->pfns));
-		range.notifier_seq = mmu_interval_read_begin(&mni);
-		ret = mmap_read_lock_killable(as->mm);
-		if (ret)
-			break;
-		ret = hmm_range_fault(&range);
-		mmap_read_unlock(as->mm);
-		if (ret != -EBUSY)
-			break;
-	}
-	mmu_interval_notifier_remove(&mni);
-	return ret;
-}
-
-static void gm_check_range(struct gm_check *check, struct gm_as *as,
-			   unsigned long start, unsigned long end)
-{
+	struct gm_check *check = arg;
 	struct gm_hnode *hnode = check->hnode;
-	unsigned long i;
 
-	if (gm_check_read(check, as, start, end))
-		return;
-	for (i = 0; i < (end - start) >> PAGE_SHIFT; i++) {
-		struct page *page;
+	if (page && gm_hnode_of_page(page) == hnode)
+		__set_bit(page_to_pfn(page) - hnode->base_pfn, check->seen);
+}
 
-		if (!(check->pfns[i] & HMM_PFN_VALID))
-			continue;
-		page = hmm_pfn_to_page(gm_hmm_pfn_at(check->pfns[i], start +
-						     i * PAGE_SIZE));
-		if (gm_hnode_of_page(page) == hnode)
-			__set_bit(page_to_pfn(page) - hnode->base_pfn,
-				  check->seen);
+/*
+ * Reads the page table of a range. A program can hold its mmap_lock up for as long as
+ * it likes, and no hnode can go while we wait.
+ */
+static int gm_check_range(struct gm_check *check, struct gm_as *as,
+			  unsigned long start, unsigned long end)
+{
+	while (!mmap_read_trylock(as->mm)) {
+		if (++check->tries > GM_CHECK_TRIES)
+			return -EBUSY;
+		if (msleep_interruptible(1))
+			return -EINTR;
 	}
+	gm_where_walk(as->mm, start, end, gm_check_note, check);
+	mmap_read_unlock(as->mm);
+	return 0;
 }
 
 static void gm_check_as(struct gm_as *as, void *arg)
@@ -115,14 +78,16 @@ static void gm_check_as(struct gm_as *as, void *arg)
 
 	if (!mmget_not_zero(as->mm))
 		return;
-	while (at < end && gm_lpt_find(&as->lpt, at, end, &run)) {
+	while (!check->ret && at < end &&
+	       gm_lpt_find(&as->lpt, at, end, &run)) {
 		gm_lpt_run_clip(&run, at, end);
 		at = run.end;
 		if (run.state.res == gm_hnode_res(check->hnode)) {
 			at = min(run.end, round_down(run.start, GM_BLOCK_PAGES)
 				 + GM_BLOCK_PAGES);
-			gm_check_range(check, as, run.start << PAGE_SHIFT,
-				       at << PAGE_SHIFT);
+			check->ret = gm_check_range(check, as,
+						    run.start << PAGE_SHIFT,
+						    at << PAGE_SHIFT);
 		}
 		cond_resched();
 	}
@@ -154,19 +119,21 @@ static int gm_check_hnode(struct gm_hnode *hnode, void *arg)
 {
 	struct gm_check check = { .hnode = hnode }, *sum = arg;
 
-	check.pfns = sum->pfns;
 	check.seen = kvcalloc(BITS_TO_LONGS(hnode->nr_pages),
 			      sizeof(long), GFP_KERNEL);
-	if (!check.seen)
-		return -ENOMEM;
+	if (!check.seen) {
+		sum->ret = -ENOMEM;
+		return sum->ret;
+	}
 	gm_as_visit_all(gm_check_as, &check);
 	gm_check_count(&check);
 	kvfree(check.seen);
+	sum->ret = check.ret;
 	sum->recorded += check.recorded;
 	sum->foreign += check.foreign;
 	sum->leaked += check.leaked;
 	sum->stale += check.stale;
-	return 0;
+	return sum->ret;
 }
 
 /**
@@ -175,7 +142,7 @@ static int gm_check_hnode(struct gm_hnode *hnode, void *arg)
  * @unused: unused
  *
  * Context: may sleep for long.
- * Return: 0 or -ENOMEM.
+ * Return: 0; -ENOMEM; -EINTR; -EBUSY when a process does not let anybody look.
  */
 int gm_check_show(struct seq_file *m, void *unused)
 {
@@ -183,11 +150,9 @@ int gm_check_show(struct seq_file *m, void *unused)
 
 	/* Frames that were locked in memory wait there. */
 	lru_add_drain_all();
-	sum.pfns = kvcalloc(GM_BLOCK_PAGES, sizeof(*sum.pfns), GFP_KERNEL);
-	if (!sum.pfns)
-		return -ENOMEM;
 	gm_hnode_visit_all(gm_check_hnode, &sum);
-	kvfree(sum.pfns);
+	if (sum.ret)
+		return sum.ret;
 
 	seq_printf(m, "frames_used %lu\n",
 		   sum.recorded + sum.foreign + sum.leaked);

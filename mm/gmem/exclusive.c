@@ -23,12 +23,10 @@
  * What this does not do: hold off those who have a reference to the page, for
  * direct I/O or by GUP. They do not go by the page table.
  */
-#include <linux/hmm.h>
 #include <linux/hugetlb.h>
 #include <linux/leafops.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
-#include <linux/pagewalk.h>
 #include <linux/rmap.h>
 #include <linux/slab.h>
 #include <linux/xarray.h>

@@ -53,13 +53,27 @@ void *gm_pgmap_owner(void)
  */
 struct gm_hnode *gm_hnode_of_page(const struct page *page)
 {
-	const struct folio *folio = page_folio(page);
+	const struct folio *folio;
+	struct dev_pagemap *pgmap;
 
-	/* Of the flags that others set, the zone is none. */
-	if (!data_race(folio_is_device_private(folio)) ||
-	    folio->pgmap->owner != gm_pgmap_owner())
+	/*
+	 * While a folio is split, its pages are folios already, one after the other, and
+	 * do not know yet of which memory. Whoever does that is not interrupted.
+	 */
+	for (;;) {
+		folio = page_folio(page);
+		/* Of the flags that others set, the zone is none. */
+		if (!data_race(folio_is_zone_device(folio)))
+			return NULL;
+		pgmap = READ_ONCE(folio->pgmap);
+		if (likely(pgmap))
+			break;
+		cpu_relax();
+	}
+	if (pgmap->type != MEMORY_DEVICE_PRIVATE ||
+	    pgmap->owner != gm_pgmap_owner())
 		return NULL;
-	return container_of(folio->pgmap, struct gm_hnode, pgmap);
+	return container_of(pgmap, struct gm_hnode, pgmap);
 }
 
 /**

@@ -45,7 +45,6 @@
 #include "lpt.h"
 #include "stats.h"
 
-struct hmm_range;
 struct vm_area_struct;
 struct vm_fault;
 
@@ -429,7 +428,6 @@ void gm_exclusive_forget(struct gm_context *ctx, unsigned long start,
 			 unsigned long end, bool block);
 bool gm_exclusive_cut(struct gm_context *ctx, unsigned long va,
 		      unsigned long *start, unsigned long *end);
-void gm_exclusive_find(struct mm_struct *mm, struct hmm_range *range);
 
 /* fault.c */
 
@@ -486,6 +484,11 @@ int gm_request_lock(struct gm_request *req);
 int gm_resolve(struct gm_request *req);
 void gm_doubt_record(struct gm_as *as, unsigned long start, unsigned long end);
 bool gm_vma_usable(struct vm_area_struct *vma);
+
+/* where.c */
+typedef void (*gm_where_fn)(unsigned long va, struct page *page, void *arg);
+void gm_where_walk(struct mm_struct *mm, unsigned long start, unsigned long end,
+		   gm_where_fn fn, void *arg);
 
 /* sysfs.c */
 int gm_sysfs_init(void);

@@ -236,17 +236,19 @@ static bool gm_map_is_written(const struct gm_mapper *map, unsigned long va,
 	       map->req->va - va < size;
 }
 
+/* @hnode: the device memory that the page is in, or NULL */
 static u32 gm_map_prot(const struct gm_mapper *map, unsigned long hmm_pfn,
-		       unsigned long va, const struct folio *folio)
+		       unsigned long va, const struct folio *folio,
+		       const struct gm_hnode *hnode)
 {
 	if (!(hmm_pfn & HMM_PFN_WRITE))
 		return GM_PROT_READ;
 	/* An entry of device memory does not say that userfaultfd protects it. */
-	if (map->req->uffd_wp && folio_is_device_private(folio))
+	if (map->req->uffd_wp && hnode)
 		return GM_PROT_READ;
 	if (gm_map_is_watched(folio) && !gm_map_is_written(map, va, PAGE_SIZE))
 		return GM_PROT_READ;
-	if (folio_is_device_private(folio) ||
+	if (hnode ||
 	    map->req->ctx->dev->mmu->caps & GM_DEV_CAP_HOST_ATOMICS)
 		return GM_PROT_READ | GM_PROT_WRITE | GM_PROT_ATOMIC;
 	return GM_PROT_READ | GM_PROT_WRITE;
@@ -284,7 +286,7 @@ static int gm_map_segment(const struct gm_mapper *map, unsigned long hmm_pfn,
 		.va = va,
 		.size = PAGE_SIZE,
 		.pgsize = PAGE_SIZE,
-		.prot = gm_map_prot(map, hmm_pfn, va, folio),
+		.prot = gm_map_prot(map, hmm_pfn, va, folio, hnode),
 	};
 	if (gm_map_fits_huge(map, hmm_pfn, va, folio)) {
 		seg->size = GM_BLOCK_SIZE;
@@ -342,9 +344,10 @@ static void gm_map_note(struct gm_request *req, const struct gm_segment *seg)
  */
 static int gm_map_wants_cpu(struct gm_request *req, unsigned long hmm_pfn)
 {
-	struct folio *folio = page_folio(hmm_pfn_to_page(hmm_pfn));
+	struct page *page = hmm_pfn_to_page(hmm_pfn);
+	struct folio *folio = page_folio(page);
 
-	req->alone = folio_is_device_private(folio) &&
+	req->alone = gm_hnode_of_page(page) &&
 		     (!folio_test_large(folio) ||
 		      folio_maybe_mapped_shared(folio));
 	return -ENOENT;
@@ -416,7 +419,7 @@ static bool gm_map_is_shared_with_cpu(const struct gm_request *req,
 {
 	return (req->access & GM_PROT_ATOMIC) &&
 	       !(req->ctx->dev->mmu->caps & GM_DEV_CAP_HOST_ATOMICS) &&
-	       !is_device_private_page(hmm_pfn_to_page(hmm_pfn));
+	       !gm_hnode_of_page(hmm_pfn_to_page(hmm_pfn));
 }
 
 /* Reads the one page that is needed; a hint needs none, but begins with one. */

@@ -5,10 +5,8 @@
  * Reads the page table of the caller, so that it is true for any memory, also
  * of a process without an address space. Nothing is faulted in.
  */
-#include <linux/hmm.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
-#include <linux/mmu_notifier.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -18,83 +16,39 @@
 
 /* Pages that are looked at in one go. */
 #define GM_RES_BATCH		256
-#define GM_RES_TRIES		16
 
 struct gm_res_batch {
-	unsigned long pfns[GM_RES_BATCH];
+	unsigned long start;
 	__s32 nodes[GM_RES_BATCH];
 };
 
-static bool gm_res_invalidate(struct mmu_interval_notifier *mni,
-			      const struct mmu_notifier_range *range,
-			      unsigned long seq)
+static void gm_res_note(unsigned long va, struct page *page, void *arg)
 {
-	mmu_interval_set_seq(mni, seq);
-	return true;
-}
+	struct gm_res_batch *batch = arg;
+	struct gm_hnode *hnode = page ? gm_hnode_of_page(page) : NULL;
+	unsigned long i = (va - batch->start) >> PAGE_SHIFT;
 
-static const struct mmu_interval_notifier_ops gm_res_ops = {
-	.invalidate = gm_res_invalidate,
-};
-
-static __s32 gm_res_node(unsigned long hmm_pfn)
-{
-	struct gm_hnode *hnode;
-	struct page *page;
-
-	if (hmm_pfn & HMM_PFN_ERROR)
-		return GMEM_NODE_UNKNOWN;
-	if (!(hmm_pfn & HMM_PFN_VALID))
-		return GMEM_NODE_NONE;
-	page = hmm_pfn_to_page(hmm_pfn);
-	hnode = gm_hnode_of_page(page);
-	return hnode ? hnode->hnid : page_to_nid(page);
+	if (!page)
+		batch->nodes[i] = GMEM_NODE_UNKNOWN;
+	else
+		batch->nodes[i] = hnode ? hnode->hnid : page_to_nid(page);
 }
 
 /* Looks at @nr pages from @start on. */
 static int gm_res_read(struct gm_res_batch *batch, unsigned long start,
 		       unsigned long nr)
 {
-	struct mmu_interval_notifier mni;
-	struct hmm_range range = {
-		.notifier = &mni,
-		.start = start,
-		.end = start + nr * PAGE_SIZE,
-		.hmm_pfns = batch->pfns,
-		.dev_private_owner = gm_pgmap_owner(),
-	};
+	struct mm_struct *mm = current->mm;
 	unsigned long i;
-	int ret, tries;
 
-	ret = mmu_interval_notifier_insert(&mni, current->mm, start,
-					   nr * PAGE_SIZE, &gm_res_ops);
-	if (ret)
-		return ret;
-	for (tries = 0; tries < GM_RES_TRIES; tries++) {
-		memset(batch->pfns, 0, nr * sizeof(*batch->pfns));
-		range.notifier_seq = mmu_interval_read_begin(&mni);
-		ret = mmap_read_lock_killable(current->mm);
-		if (ret)
-			break;
-		ret = hmm_range_fault(&range);
-		if (!ret)
-			gm_exclusive_find(current->mm, &range);
-		mmap_read_unlock(current->mm);
-		if (ret == -EBUSY)
-			continue;
-		if (ret)
-			break;
-		guard(srcu)(&gm_hnode_srcu);
-		/* The hnode of a page may be gone if the page was moved. */
-		ret = mmu_interval_check_retry(&mni, range.notifier_seq) ?
-		      -EBUSY : 0;
-		for (i = 0; i < nr && !ret; i++)
-			batch->nodes[i] = gm_res_node(batch->pfns[i]);
-		if (!ret)
-			break;
-	}
-	mmu_interval_notifier_remove(&mni);
-	return ret == -EBUSY ? -EAGAIN : ret;
+	batch->start = start;
+	for (i = 0; i < nr; i++)
+		batch->nodes[i] = GMEM_NODE_NONE;
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	gm_where_walk(mm, start, start + nr * PAGE_SIZE, gm_res_note, batch);
+	mmap_read_unlock(mm);
+	return 0;
 }
 
 static int gm_res_check(const struct gmem_residency *arg)
@@ -153,6 +107,8 @@ static long gm_res_ioctl(struct file *file, unsigned int cmd,
 		return -EFAULT;
 	if (size < sizeof(arg))
 		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
 	ret = copy_struct_from_user(&arg, sizeof(arg), user, size);
 	if (ret)
 		return ret;

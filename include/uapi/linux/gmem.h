@@ -66,6 +66,6 @@ struct gmem_residency {
 #define GMEM_NODE_NONE		(-1)	/* no page: never touched, or swapped */
 #define GMEM_NODE_UNKNOWN	(-2)	/* not ordinary memory, or not mapped */
 
-#define GMEM_IOC_RESIDENCY	_IOWR('g', 0x60, struct gmem_residency)
+#define GMEM_IOC_RESIDENCY	_IO('g', 0x60)
 
 #endif /* _UAPI_LINUX_GMEM_H */

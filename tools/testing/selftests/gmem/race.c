@@ -79,7 +79,7 @@ static void *add_once(void *arg)
 static void same_page(struct __test_metadata *_metadata, struct gt_dev *dev,
 		      unsigned int nr_devs, unsigned int nr, bool huge)
 {
-	unsigned long long end = gt_now_ms() + gt_loop_ms(2000);
+	unsigned long long end = gt_now_ms() + gt_loop_ms(8000);
 	struct starter s[MAX_THREADS];
 	pthread_t thread[MAX_THREADS];
 	pthread_barrier_t barrier;
@@ -676,6 +676,59 @@ static void cut(struct __test_metadata *_metadata, struct gt_dev *dev,
 	}
 	munmap(buf, LEN);
 	EXPECT_EQ(0, gt_quiet(&check));
+}
+
+struct looker {
+	pthread_t thread;
+	char *buf;
+	bool stop;
+};
+
+static void *look_main(void *arg)
+{
+	struct looker *look = arg;
+	__s32 vec[GT_HUGE / GT_PAGE];
+
+	while (!gt_load(&look->stop))
+		gt_residency(look->buf, GT_HUGE, vec);
+	return NULL;
+}
+
+/* A huge page of a device is broken up while somebody asks where it is. */
+GT_TEST(residency_and_split)
+{
+	struct gt_dev *dev = &self->dev[0];
+	struct looker look[2] = { };
+	unsigned long long end;
+	char *buf = gt_alloc(GT_HUGE, true);
+	unsigned int i, rounds = 0;
+
+	ASSERT_NE(NULL, buf);
+	for (i = 0; i < ARRAY_SIZE(look); i++) {
+		look[i].buf = buf;
+		ASSERT_EQ(0, pthread_create(&look[i].thread, NULL, look_main,
+					    &look[i]));
+	}
+	end = gt_now_ms() + gt_loop_ms(8000);
+	while (gt_now_ms() < end) {
+		/* A new huge page each time. */
+		ASSERT_EQ(0, madvise(buf, GT_HUGE, MADV_DONTNEED));
+		gt_pattern(buf, GT_HUGE, rounds);
+		ASSERT_EQ(0, gt_to_device(dev, buf, GT_HUGE));
+		ASSERT_EQ(0, mprotect(buf + GT_HUGE / 2, GT_PAGE, PROT_READ));
+		ASSERT_EQ(GT_PAGE, gt_hmadvise(HMADV_NODE_ANY, buf, GT_PAGE,
+					       HMADV_PREFETCH, 0));
+		ASSERT_EQ(0, mprotect(buf + GT_HUGE / 2, GT_PAGE,
+				      PROT_READ | PROT_WRITE));
+		ASSERT_EQ(-1, gt_pattern_bad(buf, GT_HUGE, rounds));
+		rounds++;
+	}
+	for (i = 0; i < ARRAY_SIZE(look); i++) {
+		gt_store(&look[i].stop, true);
+		pthread_join(look[i].thread, NULL);
+	}
+	EXPECT_GT(rounds, 5);
+	gt_free(buf, GT_HUGE);
 }
 
 /*
