@@ -140,9 +140,9 @@ static int check_mm(struct gmock_file *gf)
 	return gf->mm == current->mm ? 0 : -EPERM;
 }
 
-/* One op from and to user space; *@ret is what it says. */
+/* One op from and to user space; *@ret is what it says, if it was executed: *@nr. */
 static int run_one(struct gmock_file *gf, void __user *uop, u32 op_size,
-		   int *ret)
+		   int *ret, u32 *nr)
 {
 	struct gmem_mock_op op;
 	int err;
@@ -151,6 +151,7 @@ static int run_one(struct gmock_file *gf, void __user *uop, u32 op_size,
 	if (err)
 		return err;
 	*ret = gmock_exec(gf, &op);
+	(*nr)++;
 	if (copy_to_user(uop, &op, min_t(size_t, op_size, sizeof(op))))
 		return -EFAULT;
 	return 0;
@@ -171,20 +172,17 @@ static int cmd_run(struct gmock_ucmd *ucmd)
 	if (err)
 		return err;
 
-	for (cmd->nr_done = 0; cmd->nr_done < cmd->nr_ops; cmd->nr_done++) {
+	cmd->nr_done = 0;
+	while (cmd->nr_done < cmd->nr_ops) {
 		u64 uop = cmd->ops + (u64)cmd->nr_done * cmd->op_size;
 
 		ret = 0;
 		err = run_one(ucmd->gf, u64_to_user_ptr(uop), cmd->op_size,
-			      &ret);
-		if (err)
-			break;
+			      &ret, &cmd->nr_done);
 		first = first ?: ret;
-		if (ret && (!(cmd->flags & GMEM_MOCK_RUN_CONTINUE) ||
-			    ret == -EINTR || ret == -ENODEV)) {
-			cmd->nr_done++;
+		if (err || (ret && (!(cmd->flags & GMEM_MOCK_RUN_CONTINUE) ||
+				    ret == -EINTR || ret == -ENODEV)))
 			break;
-		}
 	}
 	return ucmd_respond(ucmd, sizeof(*cmd)) ?: first ?: err;
 }
@@ -455,6 +453,8 @@ struct gmock_dev *gmock_dev_alloc(struct device *parent)
 	}
 	init_rwsem(&gd->registration);
 	spin_lock_init(&gd->atomic_lock);
+	/* Those who wait for their turn may do so when the hardware is gone. */
+	mutex_init(&gd->edu.turn);
 	device_initialize(&gd->dev);
 	gd->dev.class = &gmock_class;
 	gd->dev.parent = parent;

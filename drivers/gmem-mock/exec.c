@@ -362,6 +362,34 @@ static ssize_t run_try(struct gmock_run *run, size_t n,
 	return *missing ? 0 : run->code->access_fn(run, n);
 }
 
+static bool run_uses_edu(const struct gmock_run *run)
+{
+	if (run->op->opcode == GMEM_MOCK_OP_FACTORIAL)
+		return true;
+	return run->engine == GMEM_MOCK_ENGINE_EDU &&
+	       run->op->opcode != GMEM_MOCK_OP_TOUCH;
+}
+
+/*
+ * Those who use edu take turns before they take a lock: behind the locks waits one of
+ * them at most, and not all the threads that a program has.
+ */
+static ssize_t run_try_in_turn(struct gmock_run *run, size_t n,
+			       struct gmock_window **missing)
+{
+	struct gmock_edu *edu = &run->gf->dev->edu;
+	ssize_t ret;
+
+	if (!run_uses_edu(run))
+		return run_try(run, n, missing);
+	*missing = NULL;
+	if (mutex_lock_interruptible(&edu->turn))
+		return -EINTR;
+	ret = run_try(run, n, missing);
+	mutex_unlock(&edu->turn);
+	return ret;
+}
+
 /* One access, with all the faults that it takes. */
 static ssize_t run_access(struct gmock_run *run, size_t n)
 {
@@ -370,7 +398,7 @@ static ssize_t run_access(struct gmock_run *run, size_t n)
 	ssize_t ret;
 
 	for (tries = 0; tries < GMOCK_ACCESS_TRIES; tries++) {
-		ret = run_try(run, n, &missing);
+		ret = run_try_in_turn(run, n, &missing);
 		if (!missing)
 			return ret;
 		if (tries)

@@ -21,6 +21,7 @@
  * Lock order, outermost first::
  *
  *	gmock_pair_lock			pci.c
+ *	gmock_edu.turn			held by an access that uses edu
  *	gmock_dev.registration		held for reading by every access
  *	    locks of GMEM		inside gm_as_attach()
  *		gmock_mmu.lock		shared by accesses, exclusive to change
@@ -140,6 +141,8 @@ struct gmock_mmu {
  * struct gmock_edu - the edu function
  * @pdev: PCI function, the one that does DMA
  * @regs: BAR 0
+ * @turn: held by the access of a program that uses edu, so that no more than one holds
+ *	up others while it waits for the unit; outermost
  * @dma_lock: owner of the DMA unit and of @page; for a few DMAs at a time
  * @dma_done: completed by the interrupt of the DMA unit
  * @page: a page of host memory that the DMA unit reaches at @page_dma
@@ -151,6 +154,7 @@ struct gmock_mmu {
 struct gmock_edu {
 	struct pci_dev *pdev;
 	void __iomem *regs;
+	struct mutex turn;		/* accesses of programs */
 	struct mutex dma_lock;		/* DMA registers and @page */
 	struct completion dma_done;
 	void *page;

@@ -300,8 +300,9 @@ struct gmem_mock_op {
  * run programs on one file at the same time.
  *
  * The ioctl returns the error of the first op that failed, with @nr_done and
- * the out fields of the executed ops filled in. Set @nr_done to 0 before: then
- * it tells whether an error is that of an op (not 0) or of the call (0).
+ * the out fields of the executed ops filled in. When none of these has an error, it
+ * is that of the call: it could not read element @nr_done, or not write to the one
+ * before, which was executed all the same. Set @nr_done to 0 before.
  */
 struct gmem_mock_run {
 	__u32 size;
