@@ -42,6 +42,9 @@ long hmadvise_all(int hnid, void *addr, size_t len, int advice,
 	size_t done = 0;
 	long ret;
 
+	/* A query has no range. */
+	if (flags)
+		return hmadvise(hnid, addr, len, advice, flags);
 	do {
 		ret = hmadvise(hnid, (char *)addr + done, len - done, advice,
 			       flags);
