@@ -67,6 +67,7 @@ static inline unsigned int open_all(struct gt_dev *dev, bool host_atomics)
 	unsigned int nr = gt_dev_count(), i;
 
 	/* It would take pages back for the CPUs when nobody expects it. */
+	gt_write_file(KHUGEPAGED "max_ptes_swap", "0");
 	gt_write_file(KHUGEPAGED "pages_to_scan", "1");
 	gt_write_file(KHUGEPAGED "scan_sleep_millisecs", "3600000");
 	if (!nr || gt_open(&dev[0], 0))
