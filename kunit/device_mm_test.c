@@ -219,6 +219,55 @@ static void mm_test_frames_dropped(struct kunit *test)
 }
 
 /* Two devices take turns: data is in one place, and one translates it. */
+#define MM_STALE	(BIT(PG_active) | BIT(PG_workingset) | \
+			 BIT(PG_unevictable) | BIT(PG_mlocked))
+
+static void mm_set_flags(unsigned long va, struct page *page, void *arg)
+{
+	if (page && gm_hnode_of_page(page)) {
+		struct folio *folio = page_folio(page);
+
+		folio->flags.f |= MM_STALE;
+		zone_stat_mod_folio(folio, NR_MLOCK, 1);
+		(*(unsigned int *)arg)++;
+	}
+}
+
+static void mm_count_flags(unsigned long va, struct page *page, void *arg)
+{
+	if (page && page_folio(page)->flags.f & MM_STALE)
+		(*(unsigned int *)arg)++;
+}
+
+/* A frame that is used again knows nothing of the page that it was. */
+static void mm_test_frames_clean(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	unsigned int set = 0, left = 0;
+	struct gm_fault fault;
+	unsigned long va, i;
+	int round;
+
+	fake_attach(test);
+	for (round = 0; round < 2; round++) {
+		va = fake_mmap(test, FAKE_VRAM_SIZE, false);
+		fake_fill(test, va, FAKE_VRAM_SIZE, round);
+		for (i = 0; i < FAKE_VRAM_SIZE; i += GM_BLOCK_SIZE)
+			KUNIT_ASSERT_EQ(test, 0,
+					fake_fault(fake->ctx, va + i,
+						   GM_PROT_READ, &fault));
+		mmap_read_lock(current->mm);
+		gm_where_walk(current->mm, va, va + FAKE_VRAM_SIZE,
+			      round ? mm_count_flags : mm_set_flags,
+			      round ? &left : &set);
+		mmap_read_unlock(current->mm);
+		KUNIT_ASSERT_EQ(test, 0, vm_munmap(va, FAKE_VRAM_SIZE));
+		fake_expect_used(test, 0);
+	}
+	KUNIT_EXPECT_EQ(test, set, PAGES(FAKE_VRAM_SIZE));
+	KUNIT_EXPECT_EQ(test, left, 0);
+}
+
 static void mm_test_two_devices(struct kunit *test)
 {
 	const struct mm_case *param = test->param_value;
@@ -266,6 +315,7 @@ static struct kunit_case mm_test_cases[] = {
 	KUNIT_CASE_PARAM(mm_test_fork, mm_cases_gen_params),
 	KUNIT_CASE(mm_test_frames_again),
 	KUNIT_CASE(mm_test_frames_dropped),
+	KUNIT_CASE(mm_test_frames_clean),
 	KUNIT_CASE_PARAM(mm_test_two_devices, mm_cases_gen_params),
 	{ }
 };

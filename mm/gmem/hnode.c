@@ -150,11 +150,27 @@ void gm_hnode_visit_all(gm_hnode_fn fn, void *arg)
 	}
 }
 
+/*
+ * What memory management noted of a page stays with its frame, for the next one to have:
+ * core mm clears the flags of pages that it frees, but of those of devices only the
+ * first eight when they are used again (7.2). That one is active and unevictable
+ * at once then, or locked in memory by nobody.
+ */
+static void gm_folio_clean(struct folio *folio)
+{
+	const unsigned long keep = 0xff | BIT(PG_reserved) | __PG_HWPOISON;
+
+	if (folio_test_clear_mlocked(folio))
+		zone_stat_mod_folio(folio, NR_MLOCK, -folio_nr_pages(folio));
+	folio->flags.f &= ~(PAGEFLAGS_MASK & ~keep);
+}
+
 static void gm_folio_free(struct folio *folio)
 {
 	struct gm_hnode *hnode = container_of(folio->pgmap, struct gm_hnode,
 					      pgmap);
 
+	gm_folio_clean(folio);
 	gm_frames_free(hnode, folio_pfn(folio), folio_order(folio));
 }
 
