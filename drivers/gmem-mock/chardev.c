@@ -427,7 +427,7 @@ static char *gmock_devnode(const struct device *dev, umode_t *mode)
 }
 
 static const struct class gmock_class = {
-	.name = "gmem-mock",
+	.name = GMOCK_NAME,
 	.dev_release = gmock_dev_free,
 	.devnode = gmock_devnode,
 };
@@ -459,7 +459,7 @@ struct gmock_dev *gmock_dev_alloc(struct device *parent)
 	gd->dev.class = &gmock_class;
 	gd->dev.parent = parent;
 	gd->dev.devt = MKDEV(MAJOR(gmock_devt), MINOR(gmock_devt) + id);
-	if (dev_set_name(&gd->dev, "gmem-mock%d", id)) {
+	if (dev_set_name(&gd->dev, GMOCK_NAME "%d", id)) {
 		put_device(&gd->dev);
 		return ERR_PTR(-ENOMEM);
 	}
@@ -518,7 +518,7 @@ int gmock_chardev_init(void)
 	int ret;
 
 	ret = alloc_chrdev_region(&gmock_devt, 0, GMOCK_MAX_DEVICES,
-				  "gmem-mock");
+				  GMOCK_NAME);
 	if (ret)
 		return ret;
 	ret = class_register(&gmock_class);

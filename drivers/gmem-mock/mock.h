@@ -56,6 +56,14 @@
 struct mm_struct;
 struct pci_dev;
 
+/*
+ * What people see: device nodes, their class, the driver, debugfs. Another module
+ * that is built from these sources, around another glue, has a name of its own.
+ */
+#ifndef GMOCK_NAME
+#define GMOCK_NAME		"gmem-mock"
+#endif
+
 #define GMOCK_BLOCK_SHIFT	21
 #define GMOCK_BLOCK_SIZE	BIT(GMOCK_BLOCK_SHIFT)
 #define GMOCK_PTES		(GMOCK_BLOCK_SIZE / PAGE_SIZE)

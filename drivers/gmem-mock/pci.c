@@ -211,7 +211,7 @@ static const struct pci_device_id gmock_ids[] = {
 MODULE_DEVICE_TABLE(pci, gmock_ids);
 
 static struct pci_driver gmock_driver = {
-	.name = "gmem-mock",
+	.name = GMOCK_NAME,
 	.id_table = gmock_ids,
 	.probe = gmock_probe,
 	.remove = gmock_remove,
@@ -224,7 +224,7 @@ static int __init gmock_init(void)
 	ret = gmock_chardev_init();
 	if (ret)
 		return ret;
-	gmock_debugfs = debugfs_create_dir("gmem-mock", NULL);
+	gmock_debugfs = debugfs_create_dir(GMOCK_NAME, NULL);
 	fault_create_debugfs_attr("fail_copy", gmock_debugfs, &gmock_fail_copy);
 	fault_create_debugfs_attr("fail_map", gmock_debugfs, &gmock_fail_map);
 	fault_create_debugfs_attr("fail_prepare", gmock_debugfs,
