@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* exec.c of the mock accelerator, in this module: see gm.h. */
+#include "gm.h"
+#include "../gmem-mock/exec.c"
