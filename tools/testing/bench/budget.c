@@ -1,139 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What GMEM's paths cost, in instructions of the guest, the copy left out.
- *
- * To be run under QEMU with -icount shift=0,sleep=off: then one instruction is
- * one nanosecond, and the time stamp counter counts instructions. The figures
- * are the same in every run, whatever else the machine does.
+ * GMEM against its own budget: what its paths cost, the copy left out.
  *
  * Left out is what gm_mmu.copy took, which the mock accelerator counts, and
  * what the same call costs when there is nothing to do (a system call, the
- * mock's own machinery, reading the counter).
- *
- *	gmem-bench [--json FILE] [--repeat N]
- *
- * The status is 0 when all budgets are met, 1 when one is missed, 2 when
- * something could not be measured.
+ * mock's own machinery, reading the counter). To be run before anything else was
+ * attached to.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <getopt.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
-#include <x86intrin.h>
 
-#include <linux/gmem.h>
 #include <linux/gmem_mock.h>
 
-#ifndef __NR_hmadvise
-#define __NR_hmadvise	472
-#endif
+#include "bench.h"
 
-#define PAGE		4096UL
-#define HUGE		(2UL << 20)
-#define PAGES		(HUGE / PAGE)
 #define WARM_UP		3
-#define MAX_REPEAT	101
 /* Where munmap() is measured: far from everything else. */
 #define LONELY		((void *)0x600000000000UL)
 #define LONELY_PAGES	4
-#define RESULT		"/dev/gmem-result"
-#define ENGINE		"/sys/module/gmem_mock/parameters/engine"
 
-static int device = -1;
-static unsigned int repeat = 21;
-static double ticks_per_insn;
-
-static void give_up(const char *what)
-{
-	fprintf(stderr, "gmem-bench: %s: %s\n", what, strerror(errno));
-	exit(2);
-}
-
-/* --------------------------------------------------------------- the clock */
-
-static inline uint64_t ticks(void)
-{
-	uint64_t now;
-
-	_mm_lfence();
-	now = __rdtsc();
-	_mm_lfence();
-	return now;
-}
-
-/* @rounds of a loop of two instructions, when no interrupt came between. */
-static uint64_t time_of_loop(uint64_t rounds)
-{
-	uint64_t best = UINT64_MAX, took;
-	unsigned int i;
-
-	for (i = 0; i < 10; i++) {
-		uint64_t n = rounds, start = ticks();
-
-		asm volatile("1: dec %0; jnz 1b" : "+r" (n) : : "cc");
-		took = ticks() - start;
-		if (took < best)
-			best = took;
-	}
-	return best;
-}
-
-/*
- * How far the counter goes in an instruction: a whole number of ticks, always
- * the same one, or this is not a machine that counts instructions.
- */
-static void calibrate(void)
-{
-	uint64_t one, two;
-
-	time_of_loop(1000);
-	one = time_of_loop(10000);
-	two = time_of_loop(20000);
-	ticks_per_insn = (two - one) / 20000.0;
-	if (ticks_per_insn < 0.99 || ticks_per_insn > 1.01) {
-		fprintf(stderr,
-			"gmem-bench: %.2f ticks per instruction: needs QEMU's -icount shift=0,sleep=off\n",
-			ticks_per_insn);
-		exit(2);
-	}
-}
-
-/* -------------------------------------------------------------- the device */
-
-static void set_engine(const char *name)
-{
-	int fd = open(ENGINE, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || write(fd, name, strlen(name)) < 0)
-		give_up(ENGINE);
-	close(fd);
-}
-
-static void attach(void)
-{
-	device = open("/dev/gmem-mock0", O_RDWR | O_CLOEXEC);
-	if (device < 0)
-		give_up("/dev/gmem-mock0");
-}
-
-static void detach(void)
-{
-	close(device);
-	device = -1;
-}
+static unsigned int repeat;
 
 static void get_stats(struct gmem_mock_stats *stats)
 {
 	*stats = (struct gmem_mock_stats){ .size = sizeof(*stats) };
-	if (ioctl(device, GMEM_MOCK_STATS, stats))
+	if (ioctl(device_fd[0], GMEM_MOCK_STATS, stats))
 		give_up("statistics");
 }
 
@@ -165,7 +58,7 @@ static struct sample touch(void *va, size_t len, uint32_t flags)
 
 	get_stats(&s.before);
 	start = ticks();
-	ret = ioctl(device, GMEM_MOCK_RUN, &run);
+	ret = ioctl(device_fd[0], GMEM_MOCK_RUN, &run);
 	s.ticks = ticks() - start;
 	if (ret)
 		give_up("device access");
@@ -189,15 +82,6 @@ static struct sample look(const char *va, size_t len, size_t step)
 	return s;
 }
 
-/* A sample must be what it is said to be, or its figure means nothing. */
-static void must(bool good, const char *what)
-{
-	if (good)
-		return;
-	fprintf(stderr, "gmem-bench: %s\n", what);
-	exit(2);
-}
-
 static void must_move(const struct sample *s, size_t in, size_t out)
 {
 	must(s->after.to_device_bytes - s->before.to_device_bytes == in,
@@ -210,8 +94,6 @@ static uint64_t without_copy(const struct sample *s)
 {
 	return s->ticks - (s->after.copy_ns - s->before.copy_ns);
 }
-
-/* -------------------------------------------------------------- the memory */
 
 static char *alloc(size_t len, bool huge)
 {
@@ -228,23 +110,12 @@ static char *alloc(size_t len, bool huge)
 	return va;
 }
 
-static void bring_home(void *va, size_t len)
-{
-	long ret = syscall(__NR_hmadvise, HMADV_NODE_ANY, va, len,
-			   HMADV_PREFETCH, 0);
-
-	if (ret != (long)len)
-		give_up("hmadvise");
-}
-
-/* ------------------------------------------------------------- the results */
-
 struct row {
 	const char *key;
 	const char *what;
 	double budget;		/* 0: there is none */
 	double value;
-	double raw[MAX_REPEAT];
+	double raw[MAX_RAW];
 	unsigned int nr_raw;
 };
 
@@ -290,28 +161,10 @@ static struct row rows[NR_ROWS] = {
 	},
 };
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(const double *values, unsigned int nr)
-{
-	double sorted[MAX_REPEAT];
-
-	memcpy(sorted, values, nr * sizeof(*sorted));
-	qsort(sorted, nr, sizeof(*sorted), by_value);
-	return sorted[nr / 2];
-}
-
 static void add(unsigned int row, double value)
 {
 	rows[row].raw[rows[row].nr_raw++] = value;
 }
-
-/* ---------------------------------------------------------- what is measured */
 
 /* A device access that needs nothing, and a CPU access that needs nothing. */
 static uint64_t idle_touch, idle_look;
@@ -319,7 +172,7 @@ static uint64_t idle_touch, idle_look;
 static void measure_idle(void)
 {
 	char *va = alloc(HUGE, true);
-	double touches[MAX_REPEAT], looks[MAX_REPEAT];
+	double touches[MAX_RAW], looks[MAX_RAW];
 	struct sample s;
 	unsigned int i;
 
@@ -447,15 +300,32 @@ static void measure_munmaps(void)
 	va = alloc(HUGE, true);
 	base = measure_munmap(plain->raw);
 	plain->nr_raw = repeat;
-	attach();
+	attach(&gmem, 0);
 	touch(va, PAGE, 0);
 	measure_munmap(extra->raw);
 	extra->nr_raw = repeat;
 	for (i = 0; i < repeat; i++)
 		extra->raw[i] -= base;
-	bring_home(va, HUGE);
+	gmem_bring_home(&gmem, 0, va, HUGE);
 	munmap(va, HUGE);
-	detach();
+	detach(0);
+}
+
+/* The gmem_mock module is there, its engine is a CPU. */
+void measure_budget(unsigned int rounds)
+{
+	unsigned int i;
+
+	repeat = rounds;
+	measure_munmaps();
+	attach(&gmem, 0);
+	measure_idle();
+	measure_thp();
+	measure_base();
+	measure_inplace();
+	detach(0);
+	for (i = 0; i < NR_ROWS; i++)
+		rows[i].value = median(rows[i].raw, rows[i].nr_raw);
 }
 
 /* ------------------------------------------------------------------ output */
@@ -465,7 +335,7 @@ static bool met(const struct row *row)
 	return !row->budget || row->value <= row->budget;
 }
 
-static bool print_table(void)
+bool print_budget(void)
 {
 	bool all = true;
 	unsigned int i;
@@ -488,11 +358,11 @@ static bool print_table(void)
 	return all;
 }
 
-static void print_json(FILE *f, bool all)
+/* The head of the JSON, without its end. */
+void json_budget(FILE *f, bool all)
 {
 	unsigned int i, j;
 
-	fprintf(f, "{\n");
 	for (i = 0; i < NR_ROWS; i++)
 		fprintf(f, "  \"%s\": %.0f,\n", rows[i].key, rows[i].value);
 	fprintf(f, "  \"within_budget\": %s,\n", all ? "true" : "false");
@@ -512,71 +382,6 @@ static void print_json(FILE *f, bool all)
 			fprintf(f, "%s%.1f", j ? ", " : "", rows[i].raw[j]);
 		fprintf(f, "]");
 	}
-	fprintf(f, "\n  }\n}\n");
+	fprintf(f, "\n  },\n");
 }
 
-static void write_json(const char *path, bool all)
-{
-	FILE *f = NULL;
-
-	if (path || !access(RESULT, F_OK)) {
-		f = fopen(path ? path : RESULT, "we");
-		if (!f)
-			give_up(path ? path : RESULT);
-		print_json(f, all);
-		if (fclose(f))
-			give_up(path ? path : RESULT);
-		return;
-	}
-	printf("-----BEGIN JSON-----\n");
-	print_json(stdout, all);
-	printf("-----END JSON-----\n");
-}
-
-static const char *parse_arguments(int argc, char **argv)
-{
-	static const struct option options[] = {
-		{ "json", required_argument, NULL, 'j' },
-		{ "repeat", required_argument, NULL, 'r' },
-		{ }
-	};
-	const char *path = NULL;
-	int opt;
-
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (opt == 'j')
-			path = optarg;
-		else if (opt == 'r')
-			repeat = atoi(optarg);
-		else
-			exit(2);
-	}
-	if (repeat < 1 || repeat > MAX_REPEAT) {
-		fprintf(stderr, "gmem-bench: --repeat takes 1 to %d\n",
-			MAX_REPEAT);
-		exit(2);
-	}
-	return path;
-}
-
-int main(int argc, char **argv)
-{
-	const char *json = parse_arguments(argc, argv);
-	unsigned int i;
-	bool all;
-
-	calibrate();
-	set_engine("cpu");
-	measure_munmaps();
-	attach();
-	measure_idle();
-	measure_thp();
-	measure_base();
-	measure_inplace();
-	detach();
-	for (i = 0; i < NR_ROWS; i++)
-		rows[i].value = median(rows[i].raw, rows[i].nr_raw);
-	all = print_table();
-	write_json(json, all);
-	return !all;
-}

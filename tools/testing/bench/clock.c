@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The clock. Under QEMU with -icount shift=0,sleep=off one instruction is one
+ * nanosecond, and the time stamp counter counts instructions, those of all CPUs
+ * together.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+
+/* @rounds of a loop of two instructions, when no interrupt came between. */
+static uint64_t time_of_loop(uint64_t rounds)
+{
+	uint64_t best = UINT64_MAX, took;
+	unsigned int i;
+
+	for (i = 0; i < 10; i++) {
+		uint64_t n = rounds, start = ticks();
+
+		asm volatile("1: dec %0; jnz 1b" : "+r" (n) : : "cc");
+		took = ticks() - start;
+		if (took < best)
+			best = took;
+	}
+	return best;
+}
+
+/*
+ * How far the counter goes in an instruction: a whole number of ticks, always
+ * the same one, or this is not a machine that counts instructions.
+ */
+void calibrate(void)
+{
+	double per_insn;
+	uint64_t one, two;
+
+	time_of_loop(1000);
+	one = time_of_loop(10000);
+	two = time_of_loop(20000);
+	per_insn = (two - one) / 20000.0;
+	if (per_insn >= 0.99 && per_insn <= 1.01)
+		return;
+	fprintf(stderr,
+		"gmem-bench: %.2f ticks per instruction: needs QEMU's -icount shift=0,sleep=off\n",
+		per_insn);
+	exit(2);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+double median(const double *values, unsigned int nr)
+{
+	double sorted[MAX_RAW];
+
+	memcpy(sorted, values, nr * sizeof(*sorted));
+	qsort(sorted, nr, sizeof(*sorted), by_value);
+	return sorted[nr / 2];
+}
