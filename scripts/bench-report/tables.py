@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The tables that the terminal and the page show."""
+
+from economy import PARTS
+from layout import Row
+from results import LIMIT, OURS, Bench, Workload, count, times
+
+FIGURES = ("contender", "total", "copy", "net", "to the limit", "to the best peer")
+ECONOMY_NAMES = {"glue": "memory manager", "mmu": "device MMU", "engine": "engine",
+                 "program": "program"}
+
+
+def title(workload: Workload) -> str:
+    return f"{workload.what} ({workload.unit})"
+
+
+def figure_rows(bench: Bench, workload: Workload) -> list[Row]:
+    best = workload.best_peer()
+    rows: list[Row] = []
+    for key, name in bench.contenders.items():
+        figure = workload.figures.get(key)
+        if figure:
+            rows.append((name, count(figure.total), count(figure.copy), count(figure.net),
+                         times(workload.ratio(key, LIMIT)), times(workload.ratio(key, best))))
+        elif key in workload.absent:
+            rows.append(f"{name}: {workload.absent[key]}")
+    return rows
+
+
+def summary_head(bench: Bench) -> list[str]:
+    others = [key for key in bench.contenders if key != OURS]
+    return ["workload", OURS, *(f"to {key}" for key in others), "best peer"]
+
+
+def summary_row(bench: Bench, workload: Workload) -> Row:
+    """Ours, as so many times what each other takes."""
+    others = [key for key in bench.contenders if key != OURS]
+    return [title(workload), count(workload.total(OURS)),
+            *(times(workload.ratio(OURS, key)) for key in others), workload.best_peer() or "-"]
+
+
+def standing(bench: Bench) -> str:
+    """In how many workloads ours takes no more than each other."""
+    parts = []
+    for key in bench.contenders:
+        ratios = [w.ratio(OURS, key) for w in bench.workloads if key != OURS]
+        against = [r for r in ratios if r is not None]
+        if against:
+            parts.append(f"{key} in {sum(r <= 1 for r in against)} of {len(against)}")
+    return f"workloads in which {OURS} takes no more than another: {', '.join(parts)}"
+
+
+def economy_head() -> list[str]:
+    return ["lines of code", *(ECONOMY_NAMES[part] for part in PARTS)]
+
+
+def economy_rows(bench: Bench) -> list[Row]:
+    lines = bench.data["economy"]
+    return [[name, *(count(lines[key].get(part)) for part in PARTS)]
+            for key, name in bench.contenders.items() if key in lines]

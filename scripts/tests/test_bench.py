@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-2.0
+"""bench-report: what follows from the benchmark's JSON.  The figures are made up."""
+
+import copy
+import json
+import sys
+import tempfile
+import unittest
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[2]
+REPORT = REPO / "scripts/bench-report"
+MADE_UP = json.loads((Path(__file__).parent / "bench.json").read_text())
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(REPORT))
+import layout  # noqa: E402
+import results  # noqa: E402
+import tables  # noqa: E402
+
+
+def load(name: str):
+    loader = SourceFileLoader(f"bench_{name}", str(REPORT / name))
+    module = module_from_spec(spec_from_loader(loader.name, loader))
+    sys.modules[loader.name] = module  # dataclasses look there
+    loader.exec_module(module)
+    return module
+
+
+class BenchTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.data = copy.deepcopy(MADE_UP)
+
+    def bench(self) -> results.Bench:
+        return results.parse(self.data)
+
+    def raw(self, key: str) -> dict:
+        return next(w for w in self.data["workloads"] if w["key"] == key)
+
+    def workload(self, key: str) -> results.Workload:
+        return next(w for w in self.bench().workloads if w.key == key)
+
+
+class ResultsTest(BenchTest):
+    def test_ratios(self) -> None:
+        workload = self.workload("to_device_2m")
+        self.assertEqual(workload.best_peer(), "explicit")
+        self.assertAlmostEqual(workload.ratio("gmem", "limit"), 357200 / 307200)
+        self.assertAlmostEqual(workload.ratio("hmm", "explicit"), 2307200 / 308400)
+
+    def test_limit_is_no_peer(self) -> None:
+        self.raw("to_device_2m")["results"]["limit"]["total"] = 1
+        self.assertEqual(self.workload("to_device_2m").best_peer(), "explicit")
+
+    def test_absent(self) -> None:
+        workload = self.workload("resident")
+        self.assertIsNone(workload.ratio("gmem", "hmm"))
+        self.assertIsNone(workload.ratio("gmem", "limit"))
+        self.assertEqual(workload.absent, {"hmm": "its reads are ioctls"})
+
+    def test_nothing_to_nothing(self) -> None:
+        self.assertEqual(results.ratio(0, 0), 1)
+        self.assertEqual(results.times(results.ratio(3, 0)), "inf")
+        self.assertEqual(results.ratio(0, 3), 0)
+
+    def test_what_is_no_result(self) -> None:
+        def figure(value):
+            return lambda: self.raw("resident")["results"]["gmem"].update(total=value)
+
+        def contender():
+            self.raw("resident")["results"]["who"] = {"total": 1}
+
+        for spoil in (figure(None), figure("1"), figure(float("nan")), figure(-1), figure(True),
+                      contender, lambda: self.data.update(schema=2),
+                      lambda: self.data.pop("contenders"), lambda: self.raw("resident").pop("what"),
+                      lambda: self.data["workloads"].append(self.raw("resident"))):
+            self.setUp()
+            self.bench()
+            spoil()
+            with self.assertRaises(results.BenchError):
+                self.bench()
+
+    def test_dump_keeps_all(self) -> None:
+        self.assertEqual(json.loads(results.dump(self.data)), self.data)
+
+
+class TablesTest(BenchTest):
+    def test_figures(self) -> None:
+        rows = tables.figure_rows(self.bench(), self.workload("to_device_2m"))
+        self.assertEqual(rows[0], ("GMEM, mock accelerator", "357,200", "307,200", "50,000",
+                                   "1.16", "1.16"))
+        self.assertEqual(rows[-1], ("the bare copy", "307,200", "-", "-", "1.00", "1.00"))
+
+    def test_absent_says_why(self) -> None:
+        rows = tables.figure_rows(self.bench(), self.workload("resident"))
+        self.assertEqual(rows[-1], "HMM, its test driver: its reads are ioctls")
+
+    def test_summary(self) -> None:
+        row = tables.summary_row(self.bench(), self.workload("munmap_100000"))
+        self.assertEqual(row[1:], ["7,600", "0.40", "0.12", "-", "-", "svm"])
+
+    def test_standing(self) -> None:
+        self.assertIn("svm in 17 of 17, hmm in 11 of 11, explicit in 0 of 7",
+                      tables.standing(self.bench()))
+
+    def test_every_workload_is_in_the_text(self) -> None:
+        self.raw("resident")["group"] = "new"
+        text = load("table").text(self.bench())
+        for workload in self.bench().workloads:
+            self.assertEqual(text.count(tables.title(workload)), 2, workload.key)
+
+    def test_simple_table(self) -> None:
+        self.assertEqual(layout.simple_table(["a", "b"], ["over all of it", ["x", "1"]]),
+                         "===========  =\n"
+                         "a            b\n"
+                         "===========  =\n"
+                         "over all of it\n"
+                         "--------------\n"
+                         "x            1\n"
+                         "===========  =")
+
+
+class CheckTest(BenchTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.check = load("check")
+        self.recorded = results.parse(copy.deepcopy(MADE_UP))
+
+    def judge(self) -> list[str]:
+        return self.check.judge(self.bench(), self.recorded)
+
+    def set_total(self, workload: str, contender: str, factor: float) -> None:
+        self.raw(workload)["results"][contender]["total"] *= factor
+
+    def test_same(self) -> None:
+        self.assertEqual(self.judge(), [])
+
+    def test_two_percent(self) -> None:
+        self.set_total("munmap_1000", "gmem", 1.019)
+        self.assertEqual(self.judge(), [])
+        self.set_total("munmap_1000", "gmem", 1.01)
+        self.assertEqual(len(self.judge()), 2)  # to svm, and to hmm
+
+    def test_a_peer_that_gained(self) -> None:
+        self.set_total("munmap_1000", "svm", 0.9)
+        self.assertEqual(self.judge(), ["munmap_1000: gmem to svm: 0.916, 0.824 is recorded"])
+
+    def test_better_is_no_failure(self) -> None:
+        self.set_total("munmap_1000", "gmem", 0.5)
+        self.assertEqual(self.judge(), [])
+
+    def test_worse_than_nothing(self) -> None:
+        self.raw("resident")["results"]["gmem"]["total"] = 1
+        self.assertEqual(len(self.judge()), 1)
+
+    def test_workload_is_gone(self) -> None:
+        self.data["workloads"].remove(self.raw("resident"))
+        self.assertEqual(len(self.judge()), 1)
+
+    def test_workload_is_new(self) -> None:
+        self.data["workloads"].append(self.raw("resident") | {"key": "more"})
+        self.assertEqual(len(self.judge()), 1)
+        self.assertEqual(self.check.judge(self.bench(), None), [])
+
+    def test_contender_gave_up(self) -> None:
+        self.raw("resident")["results"]["svm"] = {"absent": "does not like it"}
+        self.assertEqual(len(self.judge()), 1)
+
+    def test_unverified(self) -> None:
+        self.raw("resident")["results"]["svm"]["verified"] = False
+        self.assertEqual(self.judge(), ["resident: the data of svm was not verified"])
+
+    def test_budget(self) -> None:
+        for value, failures in ((61200, 0), (61201, 1)):
+            self.data["fault_thp_insns"] = value
+            self.assertEqual(len(self.check.judge(self.bench(), None)), failures)
+        del self.data["fault_thp_insns"]
+        self.assertEqual(len(self.check.judge(self.bench(), None)), 1)
+
+    def test_more_code(self) -> None:
+        self.data["economy"]["gmem"]["glue"] += 2
+        self.assertEqual(len(self.judge()), 3)
+
+
+class PageTest(BenchTest):
+    def test_same_json_same_files(self) -> None:
+        page = load("page")
+        self.assertEqual(page.files(self.bench()), page.files(self.bench()))
+
+    def test_samples_make_no_difference(self) -> None:
+        page, record = load("page"), load("record")
+        kept = record.essence(self.data)
+        self.assertNotIn('"raw"', json.dumps(kept))
+        self.assertEqual(page.files(results.parse(kept)), page.files(self.bench()))
+
+
+class PlotsTest(BenchTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.plots = load("plots")
+
+    def script(self, name: str) -> str:
+        plot = next(plot for plot in self.plots.PLOTS if plot.name == name)
+        return self.plots.script(plot, self.bench(), Path("it's.svg"))
+
+    def test_panels(self) -> None:
+        for name, panels in (("size", 2), ("extents", 2), ("scaling", 1)):
+            self.assertIn(f"set multiplot layout 1,{panels}\n", self.script(name))
+        self.assertIn("set output 'it''s.svg'\n", self.script("size"))
+
+    def test_points(self) -> None:
+        self.assertIn("EOD\n1000 9100\n100000 19000\nEOD\n", self.script("extents"))
+        # 59,600 instructions for 16 pages
+        self.assertIn("EOD\n65536 3725\n", self.script("size"))
+        self.assertIn("EOD\n1 1\n2 1.00247\n", self.script("scaling"))
+
+    def test_nothing_to_show(self) -> None:
+        self.data["workloads"] = [self.raw("munmap_1000"), self.raw("resident")]
+        self.assertEqual(self.script("extents"), "")
+        self.assertEqual(self.script("size"), "")
+
+
+class CollectTest(BenchTest):
+    def test_second_machine(self) -> None:
+        collect = load("collect")
+        with tempfile.TemporaryDirectory() as folder:
+            parts = [Path(folder) / "1.json", Path(folder) / "2.json"]
+            for part, start in zip(parts, (0, 1)):
+                part.write_text(json.dumps(self.data | {
+                    "fault_thp_insns": start, "workloads": self.data["workloads"][start::2]}))
+            merged = results.parse(collect.merge(parts))
+        self.assertEqual({w.key for w in merged.workloads}, {w.key for w in self.bench().workloads})
+        self.assertEqual(merged.data["fault_thp_insns"], 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
