@@ -13,7 +13,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 export GMEM_T0 := $(shell date +%s)
-export KDIR FLAVOUR BUILD JOBS CPUS MEM DEVICES DEVMEM ICOUNT IOMMU MOCK APPEND TIMEOUT TESTS
+export KDIR FLAVOUR BUILD JOBS CPUS MEM DEVICES DEVMEM ICOUNT IOMMU MOCK APPEND TIMEOUT TESTS \
+	CHECK RECORD
 build := $(if $(BUILD),$(BUILD),build)
 
 # A `##` behind a target is its line in `make help`
@@ -74,8 +75,8 @@ check: ## run the static checks: checkpatch, sparse, coccinelle, kernel-doc, ...
 	@if [ -x scripts/check/run ]; then scripts/check/run; \
 	else echo "error: scripts/check/run is missing" >&2; exit 1; fi
 
-bench: ## count instructions per operation; writes build/bench.json
-	@scripts/prepare kernel vm
+bench: ## count what GMEM and its peers cost (CHECK=1: against what RECORD=1 recorded)
+	@scripts/prepare kernel vm bench
 	@scripts/bench
 
 footprint: ## print every line that GMEM adds to files of the kernel
@@ -91,7 +92,8 @@ doc: ## build the documentation with the kernel's own tools, without warnings
 
 clean: ## remove what was built; keep the kernel source
 	rm -rf $(build)/out $(build)/pristine $(build)/user $(build)/log $(build)/results \
-		$(build)/series $(build)/doc $(build)/check $(build)/coverage $(build)/mutants
+		$(build)/series $(build)/doc $(build)/check $(build)/coverage $(build)/mutants \
+		$(build)/bench $(build)/bench.json
 
 distclean: ## remove everything, the downloaded kernel too
 	rm -rf $(build)
