@@ -40,6 +40,8 @@ class Figure:
     copy: float | None = None
     net: float | None = None
     verified: bool = True
+    lock_waits: float | None = None
+    lock_wait: float | None = None
 
 
 @dataclass
@@ -81,11 +83,12 @@ class Bench:
 
 
 def ratio(value: float | None, base: float | None) -> float | None:
+    """What is below nothing, in the noise, is nothing."""
     if value is None or base is None:
         return None
-    if base:
-        return value / base
-    return math.inf if value else 1.0
+    if base > 0:
+        return max(value, 0) / base
+    return math.inf if value > 0 else 1.0
 
 
 def is_number(value) -> bool:
@@ -93,10 +96,10 @@ def is_number(value) -> bool:
 
 
 def read_figure(where: str, raw: dict) -> Figure:
-    numbers = {name: raw.get(name) for name in ("total", "copy", "net")
+    numbers = {name: raw.get(name) for name in ("total", "copy", "net", "lock_waits", "lock_wait")
                if name == "total" or raw.get(name) is not None}
     for name, value in numbers.items():
-        if not is_number(value) or value < 0 and name != "net":
+        if not is_number(value):
             raise BenchError(f"{where}: {name} is {value}")
     return Figure(**numbers, verified=raw.get("verified", True))
 

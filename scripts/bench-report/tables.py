@@ -2,9 +2,12 @@
 """The tables that the terminal and the page show."""
 
 from economy import PARTS
+from goals import GOALS
 from layout import Row
 from results import LIMIT, OURS, Bench, Workload, count, times
 
+BUDGET = ("figure", "measured", "at most")
+GOAL = ("goal", "measured", "at most")
 FIGURES = ("contender", "total", "copy", "net", "to the limit", "to the best peer")
 ECONOMY_NAMES = {"glue": "memory manager", "mmu": "device MMU", "engine": "engine",
                  "program": "program"}
@@ -43,11 +46,37 @@ def standing(bench: Bench) -> str:
     """In how many workloads ours takes no more than each other."""
     parts = []
     for key in bench.contenders:
-        ratios = [w.ratio(OURS, key) for w in bench.workloads if key != OURS]
-        against = [r for r in ratios if r is not None]
+        ratios = [w.ratio(OURS, key) for w in bench.workloads]
+        against = [r for r in ratios if r is not None and key not in (OURS, LIMIT)]
         if against:
             parts.append(f"{key} in {sum(r <= 1 for r in against)} of {len(against)}")
     return f"workloads in which {OURS} takes no more than another: {', '.join(parts)}"
+
+
+def budget_rows(bench: Bench) -> list[Row]:
+    return [[f"``{key}``", count(bench.data.get(key)), count(limit)]
+            for key, limit in bench.data.get("budget", {}).items()]
+
+
+def goal_rows(bench: Bench) -> list[Row]:
+    def number(value: float | None) -> str:
+        return times(value) if value is None or abs(value) < 100 else count(value)
+    return [[goal.what, number(goal.measured(bench)), number(goal.at_most)] for goal in GOALS]
+
+
+def waits_head(bench: Bench) -> list[str]:
+    return ["waits for locks: times, instructions", *bench.contenders]
+
+
+def waits_rows(bench: Bench) -> list[Row]:
+    """In one round of a workload, all threads together, where that was counted."""
+    def cell(workload: Workload, key: str) -> str:
+        figure = workload.figures.get(key)
+        if not figure or figure.lock_waits is None:
+            return "-"
+        return f"{count(figure.lock_waits)}, {count(figure.lock_wait)}"
+    return [[w.what, *(cell(w, key) for key in bench.contenders)] for w in bench.workloads
+            if any(figure.lock_waits is not None for figure in w.figures.values())]
 
 
 def economy_head() -> list[str]:

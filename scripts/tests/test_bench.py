@@ -44,37 +44,38 @@ class BenchTest(unittest.TestCase):
 
 class ResultsTest(BenchTest):
     def test_ratios(self) -> None:
-        workload = self.workload("to_device_2m")
+        workload = self.workload("to_device_2m_thp")
         self.assertEqual(workload.best_peer(), "explicit")
         self.assertAlmostEqual(workload.ratio("gmem", "limit"), 357200 / 307200)
         self.assertAlmostEqual(workload.ratio("hmm", "explicit"), 2307200 / 308400)
 
     def test_limit_is_no_peer(self) -> None:
-        self.raw("to_device_2m")["results"]["limit"]["total"] = 1
-        self.assertEqual(self.workload("to_device_2m").best_peer(), "explicit")
+        self.raw("to_device_2m_thp")["results"]["limit"]["total"] = 1
+        self.assertEqual(self.workload("to_device_2m_thp").best_peer(), "explicit")
 
     def test_absent(self) -> None:
-        workload = self.workload("resident")
+        workload = self.workload("resident_4k")
         self.assertIsNone(workload.ratio("gmem", "hmm"))
         self.assertIsNone(workload.ratio("gmem", "limit"))
         self.assertEqual(workload.absent, {"hmm": "its reads are ioctls"})
 
     def test_nothing_to_nothing(self) -> None:
         self.assertEqual(results.ratio(0, 0), 1)
+        self.assertEqual(results.ratio(-2, -3), 1)
         self.assertEqual(results.times(results.ratio(3, 0)), "inf")
         self.assertEqual(results.ratio(0, 3), 0)
 
     def test_what_is_no_result(self) -> None:
         def figure(value):
-            return lambda: self.raw("resident")["results"]["gmem"].update(total=value)
+            return lambda: self.raw("resident_4k")["results"]["gmem"].update(total=value)
 
         def contender():
-            self.raw("resident")["results"]["who"] = {"total": 1}
+            self.raw("resident_4k")["results"]["who"] = {"total": 1}
 
-        for spoil in (figure(None), figure("1"), figure(float("nan")), figure(-1), figure(True),
+        for spoil in (figure(None), figure("1"), figure(float("nan")), figure(True),
                       contender, lambda: self.data.update(schema=2),
-                      lambda: self.data.pop("contenders"), lambda: self.raw("resident").pop("what"),
-                      lambda: self.data["workloads"].append(self.raw("resident"))):
+                      lambda: self.data.pop("contenders"), lambda: self.raw("resident_4k").pop("what"),
+                      lambda: self.data["workloads"].append(self.raw("resident_4k"))):
             self.setUp()
             self.bench()
             spoil()
@@ -87,25 +88,31 @@ class ResultsTest(BenchTest):
 
 class TablesTest(BenchTest):
     def test_figures(self) -> None:
-        rows = tables.figure_rows(self.bench(), self.workload("to_device_2m"))
+        rows = tables.figure_rows(self.bench(), self.workload("to_device_2m_thp"))
         self.assertEqual(rows[0], ("GMEM, mock accelerator", "357,200", "307,200", "50,000",
                                    "1.16", "1.16"))
-        self.assertEqual(rows[-1], ("the bare copy", "307,200", "-", "-", "1.00", "1.00"))
+        self.assertEqual(rows[-1], ("the bare copy", "307,200", "307,200", "0", "1.00", "1.00"))
 
     def test_absent_says_why(self) -> None:
-        rows = tables.figure_rows(self.bench(), self.workload("resident"))
+        rows = tables.figure_rows(self.bench(), self.workload("resident_4k"))
         self.assertEqual(rows[-1], "HMM, its test driver: its reads are ioctls")
 
     def test_summary(self) -> None:
-        row = tables.summary_row(self.bench(), self.workload("munmap_100000"))
-        self.assertEqual(row[1:], ["7,600", "0.40", "0.12", "-", "-", "svm"])
+        row = tables.summary_row(self.bench(), self.workload("munmap_unused_100k"))
+        self.assertEqual(row[1:], ["7,600", "0.40", "0.12", "-", "1.09", "svm"])
+
+    def test_waits(self) -> None:
+        rows = tables.waits_rows(self.bench())
+        self.assertEqual(rows[3], ["device faults by 8 threads, 2 MiB THP each", "7, 700",
+                                   "72, 160,000", "-", "-", "-"])
+        self.assertEqual(len(rows), 8)
 
     def test_standing(self) -> None:
-        self.assertIn("svm in 17 of 17, hmm in 11 of 11, explicit in 0 of 7",
+        self.assertIn("svm in 19 of 19, hmm in 10 of 10, explicit in 0 of 5",
                       tables.standing(self.bench()))
 
     def test_every_workload_is_in_the_text(self) -> None:
-        self.raw("resident")["group"] = "new"
+        self.raw("resident_4k")["group"] = "new"
         text = load("table").text(self.bench())
         for workload in self.bench().workloads:
             self.assertEqual(text.count(tables.title(workload)), 2, workload.key)
@@ -137,39 +144,39 @@ class CheckTest(BenchTest):
         self.assertEqual(self.judge(), [])
 
     def test_two_percent(self) -> None:
-        self.set_total("munmap_1000", "gmem", 1.019)
+        self.set_total("munmap_unused_1k", "gmem", 1.019)
         self.assertEqual(self.judge(), [])
-        self.set_total("munmap_1000", "gmem", 1.01)
-        self.assertEqual(len(self.judge()), 2)  # to svm, and to hmm
+        self.set_total("munmap_unused_1k", "gmem", 1.01)
+        self.assertEqual(len(self.judge()), 3)  # to svm, hmm and the limit
 
     def test_a_peer_that_gained(self) -> None:
-        self.set_total("munmap_1000", "svm", 0.9)
-        self.assertEqual(self.judge(), ["munmap_1000: gmem to svm: 0.916, 0.824 is recorded"])
+        self.set_total("munmap_unused_1k", "svm", 0.9)
+        self.assertEqual(self.judge(), ["munmap_unused_1k: gmem to svm: 0.916, 0.824 is recorded"])
 
     def test_better_is_no_failure(self) -> None:
-        self.set_total("munmap_1000", "gmem", 0.5)
+        self.set_total("mprotect_mapped_1k", "gmem", 0.5)
         self.assertEqual(self.judge(), [])
 
     def test_worse_than_nothing(self) -> None:
-        self.raw("resident")["results"]["gmem"]["total"] = 1
+        self.raw("resident_4k")["results"]["gmem"]["total"] = 1
         self.assertEqual(len(self.judge()), 1)
 
     def test_workload_is_gone(self) -> None:
-        self.data["workloads"].remove(self.raw("resident"))
+        self.data["workloads"].remove(self.raw("resident_4k"))
         self.assertEqual(len(self.judge()), 1)
 
     def test_workload_is_new(self) -> None:
-        self.data["workloads"].append(self.raw("resident") | {"key": "more"})
+        self.data["workloads"].append(self.raw("resident_4k") | {"key": "more"})
         self.assertEqual(len(self.judge()), 1)
         self.assertEqual(self.check.judge(self.bench(), None), [])
 
     def test_contender_gave_up(self) -> None:
-        self.raw("resident")["results"]["svm"] = {"absent": "does not like it"}
+        self.raw("resident_4k")["results"]["svm"] = {"absent": "does not like it"}
         self.assertEqual(len(self.judge()), 1)
 
     def test_unverified(self) -> None:
-        self.raw("resident")["results"]["svm"]["verified"] = False
-        self.assertEqual(self.judge(), ["resident: the data of svm was not verified"])
+        self.raw("resident_4k")["results"]["svm"]["verified"] = False
+        self.assertEqual(self.judge(), ["resident_4k: the data of svm was not verified"])
 
     def test_budget(self) -> None:
         for value, failures in ((61200, 0), (61201, 1)):
@@ -177,6 +184,19 @@ class CheckTest(BenchTest):
             self.assertEqual(len(self.check.judge(self.bench(), None)), failures)
         del self.data["fault_thp_insns"]
         self.assertEqual(len(self.check.judge(self.bench(), None)), 1)
+
+    def test_goals(self) -> None:
+        self.assertEqual([g.measured(self.bench()) for g in self.check.GOALS][1:3],
+                         [-300, 7600 / 7501])
+        for contender in ("gmem", "svm", "hmm", "limit"):
+            self.set_total("munmap_unused_100k", contender, 1.3)
+        self.recorded = self.bench()
+        self.assertEqual(self.judge(), ["munmap of an unused page, 100,000 extents to 1,000: "
+                                        "1.317, the goal is 1.200"])
+        self.assertEqual(self.check.judge(self.bench(), None), [])
+        self.data["workloads"].remove(self.raw("munmap_unused_100k"))
+        self.recorded = self.bench()
+        self.assertEqual(len(self.judge()), 1)
 
     def test_more_code(self) -> None:
         self.data["economy"]["gmem"]["glue"] += 2
@@ -205,18 +225,20 @@ class PlotsTest(BenchTest):
         return self.plots.script(plot, self.bench(), Path("it's.svg"))
 
     def test_panels(self) -> None:
-        for name, panels in (("size", 2), ("extents", 2), ("scaling", 1)):
+        for name, panels in (("size", 2), ("extents", 2), ("scaling", 2)):
             self.assertIn(f"set multiplot layout 1,{panels}\n", self.script(name))
         self.assertIn("set output 'it''s.svg'\n", self.script("size"))
+        self.assertIn("set title 'munmap of an unused page, extents mapped'\n",
+                      self.script("extents"))
 
     def test_points(self) -> None:
         self.assertIn("EOD\n1000 9100\n100000 19000\nEOD\n", self.script("extents"))
-        # 59,600 instructions for 16 pages
-        self.assertIn("EOD\n65536 3725\n", self.script("size"))
+        # 367,828 instructions for 512 pages
+        self.assertIn("EOD\n4096 5600\n2097152 718.414\n", self.script("size"))
         self.assertIn("EOD\n1 1\n2 1.00247\n", self.script("scaling"))
 
     def test_nothing_to_show(self) -> None:
-        self.data["workloads"] = [self.raw("munmap_1000"), self.raw("resident")]
+        self.data["workloads"] = [self.raw("munmap_unused_1k"), self.raw("resident_4k")]
         self.assertEqual(self.script("extents"), "")
         self.assertEqual(self.script("size"), "")
 
@@ -232,6 +254,7 @@ class CollectTest(BenchTest):
             merged = results.parse(collect.merge(parts))
         self.assertEqual({w.key for w in merged.workloads}, {w.key for w in self.bench().workloads})
         self.assertEqual(merged.data["fault_thp_insns"], 0)
+        self.assertEqual(merged.data["machine"]["cpus"], "1 and 1")
 
 
 if __name__ == "__main__":
