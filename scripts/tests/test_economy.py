@@ -62,6 +62,7 @@ class EconomyTest(unittest.TestCase):
     def test_comment_in_a_string(self) -> None:
         self.assertEqual(economy.code_lines('x = "/*";\n// y\n\ny = \'"\'; /* " */\n'),
                          ['x = "";', 'y = ""; '])
+        self.assertEqual(economy.code_lines("x(); /* one\n * two */ y();\n"), ["x(); ", " y();"])
 
     def test_braces(self) -> None:
         with self.assertRaises(BenchError):
