@@ -29,6 +29,9 @@ def terminal(head: Sequence[str], rows: list[Row]) -> str:
 
 def simple_table(head: Sequence[str], rows: list[Row]) -> str:
     """A "simple table" of reStructuredText."""
+    # Else it is a list, of one item that is empty
+    rows = [row if isinstance(row, str) else [r"\-" if cell == "-" else cell for cell in row]
+            for row in rows]
     width = widths([head, *rows])
     # A text over all columns makes them wider, if it must
     longest = max((len(row) for row in rows if isinstance(row, str)), default=0)

@@ -118,14 +118,16 @@ class TablesTest(BenchTest):
             self.assertEqual(text.count(tables.title(workload)), 2, workload.key)
 
     def test_simple_table(self) -> None:
-        self.assertEqual(layout.simple_table(["a", "b"], ["over all of it", ["x", "1"]]),
-                         "===========  =\n"
-                         "a            b\n"
-                         "===========  =\n"
-                         "over all of it\n"
-                         "--------------\n"
-                         "x            1\n"
-                         "===========  =")
+        self.assertEqual(
+            layout.simple_table(["a", "b"], ["over all of it", ["x", "1"], ["y", "-"]]),
+            "==========  ==\n"
+            "a            b\n"
+            "==========  ==\n"
+            "over all of it\n"
+            "--------------\n"
+            "x            1\n"
+            "y           \\-\n"
+            "==========  ==")
 
 
 class CheckTest(BenchTest):
