@@ -200,6 +200,17 @@ class CheckTest(BenchTest):
         self.recorded = self.bench()
         self.assertEqual(len(self.judge()), 1)
 
+    def test_goal_that_nobody_can_reach(self) -> None:
+        results_of = self.raw("to_device_2m_thp")["results"]
+        results_of["hmm"]["total"] = 600000
+        self.recorded = self.bench()
+        # The bare copy takes 0.512 of that
+        self.assertEqual(self.judge(), ["2 MiB THP to the device, to HMM: 0.595, "
+                                        "the goal is 0.512"])
+        results_of["gmem"]["total"] = 310000
+        self.recorded = self.bench()
+        self.assertEqual(self.judge(), [])
+
     def test_more_code(self) -> None:
         self.data["economy"]["gmem"]["glue"] += 2
         self.assertEqual(len(self.judge()), 3)
