@@ -66,7 +66,7 @@ GOALS = (
          ("munmap_unused_100k", "munmap_unused_1k"), to_each_other, 1.2),
     *(Goal(f"a fault by one of {n} threads, to one thread, {name}",
            (f"faults_{kind}_{n}", f"faults_{kind}_1"), to_each_other, SCALING)
-      for kind, name in (("thp", "2 MiB THP"), ("base", "64 KiB in base pages"))
+      for kind, name in (("thp", "2 MiB THP"), ("base", "2 MiB in base pages"))
       for n in (2, 4, 8)),
     Goal("records for 1 GiB in huge pages, bytes", ("records_thp",), absolute, 1024),
 )
