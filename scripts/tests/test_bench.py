@@ -227,6 +227,19 @@ class PageTest(BenchTest):
         self.assertNotIn('"raw"', json.dumps(kept))
         self.assertEqual(page.files(results.parse(kept)), page.files(self.bench()))
 
+    def test_page_includes_all_and_no_more(self) -> None:
+        text = (REPO / "Documentation/mm/gmem/benchmark.rst").read_text()
+        for name in load("page").files(self.bench()):
+            self.assertEqual(text.count(f".. include:: benchmark/{name}\n"), 1, name)
+        for plot in load("plots").PLOTS:
+            self.assertEqual(text.count(f".. kernel-figure:: benchmark/{plot.name}.svg\n"), 1)
+
+    def test_page_is_what_was_recorded(self) -> None:
+        recorded = results.read(REPO / "tools/testing/bench/recorded.json")
+        folder = REPO / "Documentation/mm/gmem/benchmark"
+        for name, text in load("page").files(recorded).items():
+            self.assertEqual((folder / name).read_text(), text, name)
+
 
 class PlotsTest(BenchTest):
     def setUp(self) -> None:
