@@ -75,9 +75,9 @@ check: ## run the static checks: checkpatch, sparse, coccinelle, kernel-doc, ...
 	@if [ -x scripts/check/run ]; then scripts/check/run; \
 	else echo "error: scripts/check/run is missing" >&2; exit 1; fi
 
-bench: ## count what GMEM and its peers cost (CHECK=1: against what RECORD=1 recorded)
+bench: ## count what GMEM and its peers cost (CHECK=1: against the record; PROFILE=workload: where)
 	@scripts/prepare kernel vm bench
-	@scripts/bench
+	@$(if $(PROFILE),scripts/bench-profile $(PROFILE) $(CONTENDER),scripts/bench)
 
 footprint: ## print every line that GMEM adds to files of the kernel
 	@graft/graft footprint

@@ -36,6 +36,7 @@ class Machine:
     icount: str = ""
     iommu: bool = False
     append: str = ""
+    plugin: str = ""
 
     def _accelerator(self, n: int) -> list[str]:
         return [
@@ -66,6 +67,8 @@ class Machine:
         if QBOOT.is_file():
             line += ["-bios", str(QBOOT)]
         line += self._time()
+        if self.plugin:
+            line += ["-plugin", self.plugin]
         if self.iommu:
             line += ["-device", "intel-iommu,intremap=on,caching-mode=on"]
         line += ["-chardev", f"file,id=log,path={self.log}", "-serial", "chardev:log",

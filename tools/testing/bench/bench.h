@@ -60,6 +60,18 @@ static inline uint64_t ticks(void)
 	return now;
 }
 
+/*
+ * measure_begin() is the time; measure_end() is how long ago that was. Of what is done
+ * for a row, only its own &workload.part is profiled: part_begins() says which part
+ * is measured from now on, and returns the one before. PART_NONE never is profiled.
+ */
+#define PART_NONE	(-1)
+
+uint64_t measure_begin(void);
+uint64_t measure_end(uint64_t begin);
+int part_begins(int part);
+void profile_part(int part);
+
 /* main.c */
 
 _Noreturn void give_up(const char *what);
@@ -72,6 +84,7 @@ void must(bool good, const char *what);
 bool module_exists(const char *file);
 void module_load(const char *file, const char *parameters);
 void module_unload(const char *file);
+void module_symbols(const char *path);
 
 /* memory.c */
 
@@ -329,8 +342,23 @@ extern struct result results[MAX_WORKLOADS][MAX_CONTENDERS];
 extern bool was_run[MAX_WORKLOADS];
 extern bool took_part[MAX_CONTENDERS];
 
+/**
+ * struct selection - which rows to run
+ * @only: those whose key begins with this, or NULL: all
+ * @profile: the one with this key, and what is measured of it last is marked for
+ *	the profiler; or NULL
+ * @symbols: file for the addresses of what is in the module, or NULL
+ * @smp: those for several CPUs, instead of the others
+ */
+struct selection {
+	const char *only;
+	const char *profile;
+	const char *symbols;
+	bool smp;
+};
+
 void result_add(struct result *r, const struct cost *cost);
-void run_contender(unsigned int index, const char *only, bool smp);
+void run_contender(unsigned int index, const struct selection *which);
 
 /* What workloads do; the enums are for &workload.part. */
 

@@ -76,10 +76,10 @@ static struct counts counts_of(const struct contender *c)
 static uint64_t time_of(const struct contender *c, access_fn *fn,
 			unsigned int dev, char *va, size_t len)
 {
-	uint64_t start = ticks();
+	uint64_t start = measure_begin();
 
 	fn(c, dev, va, len);
-	return ticks() - start;
+	return measure_end(start);
 }
 
 /* @fn, less @again, which must find nothing to do. */
@@ -88,13 +88,16 @@ struct cost cost_of(const struct contender *c, access_fn *fn, access_fn *again,
 {
 	struct counts before = counts_of(c), after, last;
 	struct cost cost;
+	int part;
 
 	cost.total = time_of(c, fn, dev, va, len);
 	after = counts_of(c);
 	cost.did = difference(&after, &before);
 	cost.copy = cost.did.copy;
 	if (again) {
+		part = part_begins(PART_NONE);
 		cost.total -= time_of(c, again, dev, va, len);
+		part_begins(part);
 		last = counts_of(c);
 		must(!memcmp(&last, &after, sizeof(last)),
 		     "what was there already had to be fetched again");

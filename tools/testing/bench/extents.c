@@ -85,19 +85,19 @@ static double munmap_unused(void)
 	uint64_t start;
 
 	write_page(va, 0);
-	start = ticks();
+	start = measure_begin();
 	munmap(va, PAGE);
-	return ticks() - start;
+	return measure_end(start);
 }
 
 /* One that the device uses. Nor may it see it any more: other data is there. */
 static double munmap_mapped(const struct contender *c, char *page,
 			    uint64_t seed, struct result *r)
 {
-	uint64_t start = ticks(), took;
+	uint64_t start = measure_begin(), took;
 
 	munmap(page, PAGE);
-	took = ticks() - start;
+	took = measure_end(start);
 	memory_get_at(page, PAGE);
 	write_page(page, seed);
 	check_page(c, page, seed, r);
@@ -107,10 +107,10 @@ static double munmap_mapped(const struct contender *c, char *page,
 static double mprotect_mapped(const struct contender *c, char *page,
 			      uint64_t seed, struct result *r)
 {
-	uint64_t start = ticks(), took;
+	uint64_t start = measure_begin(), took;
 	int ret = mprotect(page, PAGE, PROT_READ);
 
-	took = ticks() - start;
+	took = measure_end(start);
 	if (ret || mprotect(page, PAGE, PROT_READ | PROT_WRITE))
 		give_up("mprotect");
 	write_page(page, seed);

@@ -71,9 +71,11 @@ static void trip(const struct contender *c, char *va, size_t len, char *buf,
 	uint64_t one = next_seed(), two = next_seed();
 
 	bytes_write(va, len, one);
+	part_begins(THERE);
 	costs[THERE] = out(c, 0, va, len);
 	device_check(c, 0, va, len, buf, one, r);
 	device_write(c, 0, va, len, buf, two);
+	part_begins(HOME);
 	costs[HOME] = back(c, 0, va, len);
 	cpu_check(c, va, len, two, r);
 }
@@ -289,9 +291,9 @@ void run_resident(const struct contender *c, const struct workload *w,
 	cost_to_device(c, 0, va, w->bytes);
 	c->counts(c, &before);
 	for (i = 0; i < WARM_UP + w->rounds; i++) {
-		start = ticks();
+		start = measure_begin();
 		c->read(c, 0, va, w->bytes, buf);
-		cost.total = ticks() - start;
+		cost.total = measure_end(start);
 		if (i >= WARM_UP)
 			result_add(r, &cost);
 	}

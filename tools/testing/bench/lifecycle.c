@@ -43,15 +43,18 @@ void run_attach(const struct contender *c, const struct workload *w,
 	unsigned int i;
 
 	for (i = 0; i < WARM_UP + w->rounds; i++) {
-		start = ticks();
+		part_begins(ATTACH);
+		start = measure_begin();
 		device_fd[0] = device_open(c, 0);
-		took[ATTACH] = ticks() - start;
+		took[ATTACH] = measure_end(start);
 		if (c->attached)
 			c->attached(c, 0);
+		part_begins(PART_NONE);
 		try_out(c, r);
-		start = ticks();
+		part_begins(DETACH);
+		start = measure_begin();
 		detach(0);
-		took[DETACH] = ticks() - start;
+		took[DETACH] = measure_end(start);
 		cost.total = took[w->part];
 		if (i >= WARM_UP)
 			result_add(r, &cost);
@@ -70,9 +73,9 @@ static pid_t fork_now(uint64_t *took)
 
 	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &fifo))
 		give_up("sched_setscheduler");
-	start = ticks();
+	start = measure_begin();
 	pid = syscall(SYS_fork);
-	*took = ticks() - start;
+	*took = measure_end(start);
 	if (pid < 0)
 		give_up("fork");
 	if (pid && sched_setscheduler(0, SCHED_OTHER, &none))

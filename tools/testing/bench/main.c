@@ -8,11 +8,14 @@
  * are the same in every run, whatever else the machine does.
  *
  *	gmem-bench [--json FILE] [--repeat N] [--smp] [--only PREFIX]
- *		   [--contender KEY]...
+ *		   [--profile KEY] [--symbols FILE] [--contender KEY]...
  *
  * --smp	run the workloads for 8 CPUs, and none of the others
  * --only	run only the workloads whose key begins with PREFIX, and leave
  *		the budget alone
+ * --profile	run this workload only, and mark what is measured of it, for
+ *		scripts/bench-profile
+ * --symbols	write to this file where the functions of the modules are
  * --contender	only with these; the limit takes part always
  * --repeat	how often a figure of the budget is measured
  *
@@ -32,8 +35,7 @@
 
 struct arguments {
 	const char *json;
-	const char *only;
-	bool smp;
+	struct selection which;
 	bool chosen[MAX_CONTENDERS];
 	bool any_chosen;
 	unsigned int repeat;
@@ -72,6 +74,8 @@ static void parse_arguments(struct arguments *args, int argc, char **argv)
 		{ "repeat", required_argument, NULL, 'r' },
 		{ "smp", no_argument, NULL, 's' },
 		{ "only", required_argument, NULL, 'o' },
+		{ "profile", required_argument, NULL, 'p' },
+		{ "symbols", required_argument, NULL, 'y' },
 		{ "contender", required_argument, NULL, 'c' },
 		{ }
 	};
@@ -83,9 +87,13 @@ static void parse_arguments(struct arguments *args, int argc, char **argv)
 		else if (opt == 'r')
 			args->repeat = atoi(optarg);
 		else if (opt == 's')
-			args->smp = true;
+			args->which.smp = true;
 		else if (opt == 'o')
-			args->only = optarg;
+			args->which.only = optarg;
+		else if (opt == 'p')
+			args->which.profile = optarg;
+		else if (opt == 'y')
+			args->which.symbols = optarg;
 		else if (opt == 'c')
 			choose(args, optarg);
 		else
@@ -129,13 +137,14 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	calibrate();
 	allow_many_mappings();
-	has_budget = !args.smp && !args.only && takes_part(&args, 0);
+	has_budget = !args.which.smp && !args.which.only && !args.which.profile &&
+		     takes_part(&args, 0);
 	if (has_budget)
 		met = budget(args.repeat);
 	/* The limit is the last in the table, and the first to be measured. */
 	for (i = nr_contenders; i--; )
 		if (contenders[i] == &limit || takes_part(&args, i))
-			run_contender(i, args.only, args.smp);
+			run_contender(i, &args.which);
 	print_results();
 	write_json(args.json, has_budget, met);
 	return !met;

@@ -38,6 +38,21 @@ void module_load(const char *file, const char *parameters)
 	close(fd);
 }
 
+/* Where its functions are, as long as it is loaded: the kernel's own need no telling. */
+void module_symbols(const char *path)
+{
+	FILE *from = fopen("/proc/kallsyms", "r"), *to = fopen(path, "a");
+	char line[512];
+
+	if (!from || !to)
+		give_up(path);
+	while (fgets(line, sizeof(line), from))
+		if (strchr(line, '['))
+			fputs(line, to);
+	fclose(from);
+	fclose(to);
+}
+
 /* The kernel's name of file.ko: without suffix, '-' as '_'. */
 void module_unload(const char *file)
 {

@@ -122,10 +122,10 @@ static double time_of_crew(struct crew *crew, access_fn *fn)
 	}
 	/* They are all in their places by then. */
 	usleep(20000);
-	start = ticks();
+	start = measure_begin();
 	pthread_barrier_wait(&crew->start);
 	pthread_barrier_wait(&crew->end);
-	took = ticks() - start;
+	took = measure_end(start);
 	for (i = 0; i < crew->threads; i++)
 		pthread_join(workers[i].thread, NULL);
 	return took;
@@ -220,8 +220,11 @@ static struct cost crew_faults(struct crew *crew, bool traced, struct result *r)
 	     "not all of the data went to the device");
 	cost.did.faults = after.faults - before.faults;
 	cost.copy = crew->copy;
-	if (c->again)
+	if (c->again) {
+		part_begins(PART_NONE);
 		cost.total -= time_of_crew(crew, c->again);
+		part_begins(crew->w->part);
+	}
 	cost.total /= faults;
 	if (c->bare)
 		cost.total = cost.copy;

@@ -226,11 +226,21 @@ static void run_row(unsigned int contender, unsigned int row)
 		return;
 	if (workloads[row].run != run_extents)
 		extents_end();
+	part_begins(workloads[row].part);
 	workloads[row].run(c, &workloads[row], r);
 }
 
-/* All its workloads, or those whose key begins with @only. */
-void run_contender(unsigned int index, const char *only, bool smp)
+static bool is_selected(const struct workload *w, const struct selection *which)
+{
+	if (which->profile)
+		return !strcmp(w->key, which->profile);
+	if (which->smp != !strcmp(w->group, "scaling"))
+		return false;
+	return !which->only || !strncmp(w->key, which->only, strlen(which->only));
+}
+
+/* All its workloads, or those that are selected. */
+void run_contender(unsigned int index, const struct selection *which)
 {
 	unsigned int row;
 
@@ -240,12 +250,14 @@ void run_contender(unsigned int index, const char *only, bool smp)
 	if (contenders[index] == &limit)
 		measure_copy();
 	for (row = 0; row < nr_workloads; row++) {
-		if (smp != !strcmp(workloads[row].group, "scaling"))
+		if (!is_selected(&workloads[row], which))
 			continue;
-		if (only && strncmp(workloads[row].key, only, strlen(only)))
-			continue;
+		if (which->profile)
+			profile_part(workloads[row].part);
 		run_row(index, row);
 	}
 	extents_end();
+	if (which->symbols)
+		module_symbols(which->symbols);
 	module_unload(contenders[index]->module);
 }
