@@ -271,15 +271,15 @@ static void table_split(struct gmock_mmu *mmu, struct gmock_table *table,
 }
 
 /*
- * Install small translations for a part of a segment that lies in one block;
- * what was there has been cleared. @pte is the first, the others follow it.
+ * Install small translations; what was there has been cleared. @pte is the first,
+ * the others follow it.
  */
-static void table_set_small(struct gmock_mmu *mmu, unsigned long va,
-			    unsigned int nr, struct gmock_pte pte)
+static void table_set_small(struct gmock_mmu *mmu, struct gmock_table *table,
+			    unsigned int first, unsigned int nr,
+			    struct gmock_pte pte)
 {
-	struct gmock_table *table = table_of(mmu, va);
-	unsigned int first = entry_index(va), i;
 	unsigned long step = pte.bits & GMOCK_PTE_LOCAL ? 0 : PAGE_SIZE;
+	unsigned int i;
 
 	lockdep_assert_held_write(&mmu->lock);
 	for (i = first; i < first + nr; i++) {
@@ -292,11 +292,9 @@ static void table_set_small(struct gmock_mmu *mmu, unsigned long va,
 }
 
 /* Install one large translation; what was there has been cleared. */
-static void table_set_large(struct gmock_mmu *mmu, unsigned long va,
+static void table_set_large(struct gmock_mmu *mmu, struct gmock_table *table,
 			    struct gmock_pte pte)
 {
-	struct gmock_table *table = table_of(mmu, va);
-
 	lockdep_assert_held_write(&mmu->lock);
 	table->large = pte;
 	table->is_large = true;
@@ -373,45 +371,62 @@ int gmock_mmu_prepare(struct gm_context *ctx, unsigned long va,
 	return 0;
 }
 
-/* Are all the blocks of a range there? */
-static bool mmu_prepared(struct gmock_mmu *mmu, unsigned long va,
-			 unsigned long size)
+/*
+ * Install a part of a segment that lies in the block of @table. Small translations
+ * may replace a part of a large one: then the rest of it has to stay.
+ */
+static void mmu_map_part(struct gmock_mmu *mmu, struct gmock_table *table,
+			 const struct gm_segment *seg, unsigned long off,
+			 unsigned long len)
 {
-	unsigned long index = va >> GMOCK_BLOCK_SHIFT;
-	unsigned long last = (va + (size - 1)) >> GMOCK_BLOCK_SHIFT;
+	struct gmock_pte pte = pte_pack(seg, off);
+	unsigned long va = seg->va + off, end = va + len, from = va;
 
-	for (; index <= last; index++)
-		if (!xa_load(&mmu->tables, index))
-			return false;
-	return true;
+	lockdep_assert_held_write(&mmu->lock);
+	if (len < GMOCK_BLOCK_SIZE)
+		table_split(mmu, table, va);
+	if (table_clear(table, &from, &end))
+		tlb_invalidate(mmu, from, end - from);
+	if (seg->pgsize == GMOCK_BLOCK_SIZE)
+		table_set_large(mmu, table, pte);
+	else
+		table_set_small(mmu, table, entry_index(va), len >> PAGE_SHIFT,
+				pte);
 }
 
-static int mmu_map_one(struct gmock_mmu *mmu, const struct gm_segment *seg)
+/* The block that translations were installed in last: the next ones are often there. */
+struct gmock_cursor {
+	unsigned long index;
+	struct gmock_table *table;
+};
+
+static struct gmock_table *cursor_move(struct gmock_mmu *mmu,
+				       struct gmock_cursor *cursor,
+				       unsigned long va)
 {
-	unsigned long last = seg->va + (seg->size - 1);
-	unsigned long off, va, len;
+	if (!cursor->table || cursor->index != va >> GMOCK_BLOCK_SHIFT) {
+		cursor->index = va >> GMOCK_BLOCK_SHIFT;
+		cursor->table = table_of(mmu, va);
+	}
+	return cursor->table;
+}
+
+static int mmu_map_one(struct gmock_mmu *mmu, struct gmock_cursor *cursor,
+		       const struct gm_segment *seg)
+{
+	unsigned long off, len;
 
 	lockdep_assert_held_write(&mmu->lock);
 	if (should_fail(&gmock_fail_map, seg->size))
 		return -EIO;
-	if (WARN_ON_ONCE(!mmu_prepared(mmu, seg->va, seg->size)))
-		return -EINVAL;
-
-	/* At both ends a large translation may reach out of the range. */
-	if (seg->pgsize == PAGE_SIZE) {
-		table_split(mmu, table_of(mmu, seg->va), seg->va);
-		table_split(mmu, table_of(mmu, last), last);
-	}
-	mmu_clear(mmu, seg->va, seg->size);
 	for (off = 0; off < seg->size; off += len) {
-		va = seg->va + off;
+		unsigned long va = seg->va + off;
+
 		len = min(seg->size - off, GMOCK_BLOCK_SIZE -
 			  va % GMOCK_BLOCK_SIZE);
-		if (seg->pgsize == GMOCK_BLOCK_SIZE)
-			table_set_large(mmu, va, pte_pack(seg, off));
-		else
-			table_set_small(mmu, va, len >> PAGE_SHIFT,
-					pte_pack(seg, off));
+		if (WARN_ON_ONCE(!cursor_move(mmu, cursor, va)))
+			return -EINVAL;
+		mmu_map_part(mmu, cursor->table, seg, off, len);
 	}
 	return 0;
 }
@@ -431,11 +446,12 @@ int gmock_mmu_map(struct gm_context *ctx, const struct gm_segment *segs,
 		  unsigned int nr, unsigned int *done)
 {
 	struct gmock_mmu *mmu = gm_context_priv(ctx);
+	struct gmock_cursor cursor = { };
 	int ret;
 
 	guard(rwsem_write)(&mmu->lock);
 	for (*done = 0; *done < nr; ++*done) {
-		ret = mmu_map_one(mmu, &segs[*done]);
+		ret = mmu_map_one(mmu, &cursor, &segs[*done]);
 		if (ret)
 			return ret;
 	}
