@@ -480,6 +480,10 @@ static int gm_map_snapshot(struct gm_mapper *map)
 			return 0;
 		}
 	}
+	if (req->end - req->start == PAGE_SIZE) {
+		req->scratch->pfns[0] = hmm_pfn;
+		return 0;
+	}
 	memset(around.hmm_pfns, 0, ((req->end - req->start) >> PAGE_SHIFT) *
 				   sizeof(*around.hmm_pfns));
 	return hmm_range_fault(&around);
