@@ -124,6 +124,41 @@ static void fault_test_hole(struct kunit *test)
 	fake_expect_frames(test);
 }
 
+/*
+ * Who goes through memory gets more with each fault, as much again as is there, and
+ * all of it stays mapped. Who touches it here and there does not.
+ */
+static void fault_test_hole_grows(struct kunit *test)
+{
+	static const unsigned long faults[] = {
+		0, SZ_64K, SZ_128K, SZ_256K, SZ_512K, SZ_1M,
+	};
+	struct fake *fake = test->priv;
+	struct gm_fault fault;
+	unsigned long va, used = PAGES(SMALL), i;
+
+	fake_attach(test);
+	va = fake_mmap(test, GM_BLOCK_SIZE, false);
+	for (i = 0; i < ARRAY_SIZE(faults); i++) {
+		KUNIT_EXPECT_EQ(test, 0, fake_fault(fake->ctx, va + faults[i],
+						    GM_PROT_WRITE, &fault));
+		if (i)
+			used = 2 * PAGES(faults[i]);
+		KUNIT_EXPECT_EQ(test, fake_used(&fake->dev), used);
+		KUNIT_EXPECT_EQ(test, used,
+				fake_snapshot(fake->ctx, va, GM_BLOCK_SIZE).pages);
+	}
+
+	va = fake_mmap(test, GM_BLOCK_SIZE, false);
+	for (i = SZ_64K; i < GM_BLOCK_SIZE; i += SZ_256K) {
+		KUNIT_EXPECT_EQ(test, 0, fake_fault(fake->ctx, va + i,
+						    GM_PROT_WRITE, &fault));
+		used += PAGES(SMALL);
+		KUNIT_EXPECT_EQ(test, fake_used(&fake->dev), used);
+	}
+	fake_expect_frames(test);
+}
+
 /* What the device writes, the CPU reads. */
 static void fault_test_write(struct kunit *test)
 {
@@ -558,6 +593,7 @@ static struct kunit_case fault_test_cases[] = {
 	KUNIT_CASE(fault_test_base),
 	KUNIT_CASE(fault_test_huge),
 	KUNIT_CASE(fault_test_hole),
+	KUNIT_CASE(fault_test_hole_grows),
 	KUNIT_CASE(fault_test_write),
 	KUNIT_CASE(fault_test_small_device),
 	KUNIT_CASE(fault_test_full),

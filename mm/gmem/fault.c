@@ -53,16 +53,17 @@ static struct mutex *gm_block_lock(struct gm_as *as, unsigned long va)
 /*
  * Cuts the range to what is not yet in the device's memory around the needed
  * address. What is there already must not be disturbed by a migration of its
- * neighbours.
+ * neighbours; nor is it mapped again if all of it is.
  *
  * Return: false if nothing is left to move.
  */
-static bool gm_range_to_move(const struct gm_request *req, u16 res,
+static bool gm_range_to_move(struct gm_request *req, u16 res,
 			     unsigned long *start, unsigned long *end)
 {
 	unsigned long first = PHYS_PFN(req->start), last = PHYS_PFN(req->end);
 	unsigned long at = first, need = PHYS_PFN(req->va);
 	struct gm_lpt *lpt = &req->ctx->as->lpt;
+	u64 mapped = BIT_ULL(req->ctx->id);
 	struct gm_lpt_run run;
 
 	*start = req->start;
@@ -80,6 +81,7 @@ static bool gm_range_to_move(const struct gm_request *req, u16 res,
 		}
 		if (need >= run.start && need < run.end)
 			return false;
+		mapped &= run.state.mapped;
 		if (run.end <= need) {
 			*start = run.end << PAGE_SHIFT;
 		} else {
@@ -87,8 +89,13 @@ static bool gm_range_to_move(const struct gm_request *req, u16 res,
 			break;
 		}
 	}
-	return req->va == GM_NO_VA ||
-	       gm_exclusive_cut(req->ctx, req->va, start, end);
+	if (req->va == GM_NO_VA)
+		return true;
+	if (mapped) {
+		req->start = *start;
+		req->end = *end;
+	}
+	return gm_exclusive_cut(req->ctx, req->va, start, end);
 }
 
 /* Where the data of a range is that is neither here nor on the host. */

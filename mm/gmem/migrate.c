@@ -29,7 +29,9 @@
 /*
  * Memory that was never touched has no page to move. A fault populates it on
  * the device in pieces of this size: enough to save faults, little enough not
- * to waste memory on sparse use. Where huge pages are allowed, a whole block.
+ * to waste memory on sparse use. Right behind what the device has already, as much
+ * as that is: whoever goes through memory takes no more than twice what it needs.
+ * Where huge pages are allowed, a whole block.
  */
 #define GM_POPULATE_SIZE	SZ_64K
 
@@ -38,7 +40,8 @@
  * @args:	for migrate_vma
  * @hnode:	destination
  * @ctx:	on whose behalf
- * @fault_va:	address that is wanted, for the decision what to populate
+ * @populate:	first page of what may be populated
+ * @populate_nr: how many pages of it
  * @all_movable: no page in the range is of a file, KSM's or on a device
  * @scratch:	working memory
  * @peers:	data on other devices moves, too
@@ -53,7 +56,8 @@ struct gm_migration {
 	struct migrate_vma args;
 	struct gm_hnode *hnode;
 	struct gm_context *ctx;
-	unsigned long fault_va;
+	unsigned long populate;
+	unsigned long populate_nr;
 	bool all_movable;
 	struct gm_scratch *scratch;
 	bool peers;
@@ -89,10 +93,27 @@ static bool gm_is_movable(unsigned long src)
 /* Whether memory that was never touched is to be populated at entry @i. */
 static bool gm_hole_wanted(const struct gm_migration *mig, unsigned long i)
 {
-	unsigned long va = mig->args.start + i * PAGE_SIZE;
+	return PHYS_PFN(mig->args.start) + i - mig->populate < mig->populate_nr;
+}
 
-	return ALIGN_DOWN(va, GM_POPULATE_SIZE) ==
-	       ALIGN_DOWN(mig->fault_va, GM_POPULATE_SIZE);
+/*
+ * Decides what to populate for a fault. What lies between the beginning of the block,
+ * or of the memory, and the range was cut off because the device has it.
+ */
+static void gm_choose_holes(struct gm_migration *mig, unsigned long fault_va)
+{
+	unsigned long first = max3(ALIGN_DOWN(fault_va, GM_BLOCK_SIZE),
+				   mig->args.vma->vm_start, mig->ctx->as->start);
+	unsigned long start = mig->args.start, size = GM_POPULATE_SIZE;
+
+	if (fault_va == GM_NO_VA)
+		return;
+	if (fault_va - start < size)
+		size = max(size, start - first);
+	else
+		start = ALIGN_DOWN(fault_va, size);
+	mig->populate = PHYS_PFN(start);
+	mig->populate_nr = PHYS_PFN(size);
 }
 
 /*
@@ -162,7 +183,7 @@ static bool gm_frames_for_huge(struct gm_migration *mig)
 	bool hole = !(mig->args.src[0] & MIGRATE_PFN_VALID);
 	unsigned long pfn;
 
-	if (hole && mig->fault_va == GM_NO_VA)
+	if (hole && !mig->populate_nr)
 		return false;
 	if (!gm_frames_alloc_block(hnode, &pfn))
 		return false;
@@ -566,7 +587,6 @@ int gm_migrate_to_device(struct gm_context *ctx, struct vm_area_struct *vma,
 		/* Pairs with the release in gm_dev_register_physmem(). */
 		.hnode = smp_load_acquire(&ctx->dev->hnode),
 		.ctx = ctx,
-		.fault_va = fault_va,
 		/* KSM has no pages outside of mergeable memory: see below. */
 		.all_movable = vma_is_anonymous(vma) && !(peers && *peers),
 		.scratch = scratch,
@@ -576,6 +596,7 @@ int gm_migrate_to_device(struct gm_context *ctx, struct vm_area_struct *vma,
 	unsigned long moved;
 
 	mmap_assert_locked(vma->vm_mm);
+	gm_choose_holes(&mig, fault_va);
 	/*
 	 * In memory that is mergeable a page can become KSM's at any moment. What may
 	 * be dropped must not be swapped: that is told by a flag of the folio that
