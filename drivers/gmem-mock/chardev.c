@@ -420,9 +420,8 @@ static void gmock_dev_free(struct device *dev)
 
 static char *gmock_devnode(const struct device *dev, umode_t *mode)
 {
-	/* A device that only reaches what its opener reaches is for anybody. */
 	if (mode)
-		*mode = 0666;
+		*mode = GMOCK_MODE;
 	return NULL;
 }
 

@@ -64,6 +64,11 @@ struct pci_dev;
 #define GMOCK_NAME		"gmem-mock"
 #endif
 
+/* A device that reaches no more than its opener does is for anybody. */
+#ifndef GMOCK_MODE
+#define GMOCK_MODE		0666
+#endif
+
 #define GMOCK_BLOCK_SHIFT	21
 #define GMOCK_BLOCK_SIZE	BIT(GMOCK_BLOCK_SHIFT)
 #define GMOCK_PTES		(GMOCK_BLOCK_SIZE / PAGE_SIZE)
