@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* pci.c of the mock accelerator, in this module: see gm.h. */
 #define GMOCK_NAME		"gmem-svm"
+#define GMOCK_DESCRIPTION	"GMEM benchmark: the mock accelerator by drm_gpusvm and drm_pagemap"
 #include "gm.h"
 #include "../gmem-mock/pci.c"

@@ -57,11 +57,14 @@ struct mm_struct;
 struct pci_dev;
 
 /*
- * What people see: device nodes, their class, the driver, debugfs. Another module
- * that is built from these sources, around another glue, has a name of its own.
+ * What people see: device nodes, their class, the driver, debugfs; what the module
+ * says of itself. Another module that is built from these sources, around another glue, has a name of its own.
  */
 #ifndef GMOCK_NAME
 #define GMOCK_NAME		"gmem-mock"
+#endif
+#ifndef GMOCK_DESCRIPTION
+#define GMOCK_DESCRIPTION	"GMEM mock accelerator on QEMU's edu and ivshmem"
 #endif
 
 /* A device that reaches no more than its opener does is for anybody. */

@@ -246,5 +246,5 @@ static void __exit gmock_exit(void)
 }
 module_exit(gmock_exit);
 
-MODULE_DESCRIPTION("GMEM mock accelerator on QEMU's edu and ivshmem");
+MODULE_DESCRIPTION(GMOCK_DESCRIPTION);
 MODULE_LICENSE("GPL");
