@@ -13,6 +13,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
@@ -26,14 +27,6 @@
 
 /* Pages that are pinned at a time. */
 #define COPY_PAGES		512
-
-/*
- * The mock's operations and those that copy; copy_mock_ioctl is the mock's own. They
- * are the same for all devices, and outlive them where files are open.
- */
-static struct file_operations copy_fops;
-static long (*copy_mock_ioctl)(struct file *filp, unsigned int cmd,
-			       unsigned long arg);
 
 /**
  * struct copy_job - a copy under way
@@ -305,8 +298,20 @@ static long copy_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
 	if (cmd == GMEM_BENCH_LIMIT)
 		return copy_limit(filp->private_data, (void __user *)arg);
-	return copy_mock_ioctl(filp, cmd, arg);
+	return gmock_ioctl(filp, cmd, arg);
 }
+
+/* The mock's operations, and those that copy. */
+static const struct file_operations copy_fops = {
+	.owner = THIS_MODULE,
+	.open = gmock_open,
+	.release = gmock_release,
+	.read = copy_read,
+	.write = copy_write,
+	.llseek = default_llseek,
+	.unlocked_ioctl = copy_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+};
 
 /* The glue */
 
@@ -327,16 +332,6 @@ int gmock_glue_start(struct gmock_dev *gd)
 	gd->gm = gm;
 	gd->hnid = NUMA_NO_NODE;
 	gd->host_atomics = true;
-
-	/* Devices start one at a time, and the first before any file is open. */
-	if (!copy_mock_ioctl) {
-		copy_fops = *gd->cdev.ops;
-		copy_mock_ioctl = copy_fops.unlocked_ioctl;
-		copy_fops.read = copy_read;
-		copy_fops.write = copy_write;
-		copy_fops.llseek = default_llseek;
-		copy_fops.unlocked_ioctl = copy_ioctl;
-	}
 	gd->cdev.ops = &copy_fops;
 	return 0;
 }

@@ -315,7 +315,15 @@ static const struct gmock_ioctl_op gmock_ioctl_ops[] = {
 		 next),
 };
 
-static long gmock_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+/**
+ * gmock_ioctl() - what the device does for programs
+ * @filp: file
+ * @cmd: GMEM_MOCK_*
+ * @arg: address of its structure
+ *
+ * Return: 0 or a negative errno.
+ */
+long gmock_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
 	struct gmock_ucmd ucmd = {
 		.gf = filp->private_data,
@@ -364,7 +372,14 @@ static int gmock_attach(struct gmock_file *gf)
 	return ret;
 }
 
-static int gmock_open(struct inode *inode, struct file *filp)
+/**
+ * gmock_open() - attach the device to the address space of the caller
+ * @inode: of the node
+ * @filp: file
+ *
+ * Return: 0 or a negative errno.
+ */
+int gmock_open(struct inode *inode, struct file *filp)
 {
 	struct gmock_dev *gd = container_of(inode->i_cdev, struct gmock_dev,
 					    cdev);
@@ -390,7 +405,14 @@ static int gmock_open(struct inode *inode, struct file *filp)
 	return 0;
 }
 
-static int gmock_release(struct inode *inode, struct file *filp)
+/**
+ * gmock_release() - undo gmock_open()
+ * @inode: of the node
+ * @filp: file
+ *
+ * Return: 0.
+ */
+int gmock_release(struct inode *inode, struct file *filp)
 {
 	struct gmock_file *gf = filp->private_data;
 	struct gmock_dev *gd = gf->dev;

@@ -53,6 +53,8 @@
 
 #include <uapi/linux/gmem_mock.h>
 
+struct file;
+struct inode;
 struct mm_struct;
 struct pci_dev;
 
@@ -335,7 +337,10 @@ int gmock_edu_copy(struct gmock_dev *gd, dma_addr_t dst, dma_addr_t src,
 		   size_t len);
 int gmock_edu_factorial(struct gmock_dev *gd, u32 x, u32 *res);
 
-/* chardev.c */
+/* chardev.c; a glue may set gmock_dev.cdev.ops to operations that have these, and more */
+long gmock_ioctl(struct file *filp, unsigned int cmd, unsigned long arg);
+int gmock_open(struct inode *inode, struct file *filp);
+int gmock_release(struct inode *inode, struct file *filp);
 int gmock_chardev_init(void);
 void gmock_chardev_exit(void);
 struct gmock_dev *gmock_dev_alloc(struct device *parent);
