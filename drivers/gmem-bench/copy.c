@@ -75,9 +75,9 @@ static ssize_t copy_pin(struct copy_job *job, size_t len)
 
 static void copy_add(struct copy_job *job, phys_addr_t phys, size_t size)
 {
-	struct gm_copy_extent *last = &job->ext[job->nr - 1];
+	struct gm_copy_extent *last = job->nr ? &job->ext[job->nr - 1] : NULL;
 
-	if (job->nr && last->phys + last->size == phys)
+	if (last && last->phys + last->size == phys)
 		last->size += size;
 	else
 		job->ext[job->nr++] = (struct gm_copy_extent){

@@ -170,10 +170,10 @@ static int svm_copy_flush(struct svm_copy *copy)
 
 static int svm_copy_add(struct svm_copy *copy, const struct gm_copy_extent *ext)
 {
-	struct gm_copy_extent *last = &copy->ext[copy->nr - 1];
+	struct gm_copy_extent *last = copy->nr ? &copy->ext[copy->nr - 1] : NULL;
 	int ret;
 
-	if (copy->nr && svm_extent_joins(last, ext)) {
+	if (last && svm_extent_joins(last, ext)) {
 		last->size += ext->size;
 		return 0;
 	}
