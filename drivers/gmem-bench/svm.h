@@ -34,7 +34,6 @@
 #ifndef _GMEM_BENCH_SVM_H
 #define _GMEM_BENCH_SVM_H
 
-#include <linux/completion.h>
 #include <linux/gpu_buddy.h>
 #include <linux/iommu.h>
 #include <linux/llist.h>
@@ -53,7 +52,6 @@
  * @gm: the device as the mock's sources know it
  * @gd: accelerator
  * @drm: DRM device; stands for the device before the helpers, not registered
- * @drm_gone: nobody knows @drm any more, and so nobody @dpagemap
  * @pagemap: device-private pages in front of the device's memory
  * @dpagemap: the same for drm_pagemap
  * @lock: protects @buddy and @blocks
@@ -67,7 +65,6 @@ struct svm_dev {
 	struct gm_dev gm;
 	struct gmock_dev *gd;
 	struct drm_device *drm;
-	struct completion drm_gone;
 	struct dev_pagemap pagemap;
 	struct drm_pagemap dpagemap;
 	struct mutex lock;		/* buddy and blocks */

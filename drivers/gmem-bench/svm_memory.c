@@ -2,6 +2,7 @@
 /*
  * GMEM benchmark, drm_pagemap: device memory, and copies to, from and between it.
  */
+#include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/ioport.h>
 #include <linux/mm.h>
@@ -11,12 +12,14 @@
 #include <linux/slab.h>
 
 #include <drm/drm_drv.h>
-#include <drm/drm_managed.h>
 
 #include "svm.h"
 
 /* What is handed to the engine at a time. */
 #define SVM_EXTENTS		64
+
+/* How often the end of the device looks whether its pages are gone. */
+#define SVM_POLL_MS		1
 
 char svm_owner;
 
@@ -347,7 +350,7 @@ static void svm_evict_all(struct svm_dev *sd)
 /*
  * Without an owner: drm_pagemap would hold the module for as long as there are
  * pages, and it is the end of the module, and so of its devices, that brings them
- * home. It waits for svm_dev.drm_gone instead.
+ * home. svm_wait_for_pagemap() waits for them instead.
  */
 static const struct file_operations svm_drm_fops = { };
 
@@ -357,9 +360,17 @@ static const struct drm_driver svm_drm_driver = {
 	.fops = &svm_drm_fops,
 };
 
-static void svm_drm_gone(struct drm_device *drm, void *sd)
+/*
+ * Each page of the device holds the drm_pagemap, which holds the DRM device until a
+ * worker of drm_pagemap lets go of it. Nobody tells when that was: an action of the
+ * DRM device comes before the rest of its release, which the worker would still be
+ * in. So the last reference is ours. Who drops another one does not look at the
+ * device, nor at anything else of this module, afterwards.
+ */
+static void svm_wait_for_pagemap(struct svm_dev *sd)
 {
-	complete(&((struct svm_dev *)sd)->drm_gone);
+	while (kref_read(&sd->drm->ref) > 1)
+		msleep(SVM_POLL_MS);
 }
 
 static int svm_pages_map(struct svm_dev *sd)
@@ -397,13 +408,9 @@ static int svm_pages_start(struct svm_dev *sd)
 {
 	int ret;
 
-	init_completion(&sd->drm_gone);
 	sd->drm = drm_dev_alloc(&svm_drm_driver, &sd->gd->edu.pdev->dev);
 	if (IS_ERR(sd->drm))
 		return PTR_ERR(sd->drm);
-	ret = drmm_add_action(sd->drm, svm_drm_gone, sd);
-	if (ret)
-		goto err_drm;
 	ret = svm_pages_map(sd);
 	if (ret)
 		goto err_drm;
@@ -447,16 +454,15 @@ int svm_memory_start(struct svm_dev *sd)
  * svm_memory_stop() - undo svm_memory_start()
  * @sd: device; it has no context any more
  *
- * Brings all data home. Each page of the device holds the drm_pagemap, and that
- * the DRM device, so that it is the last to go.
+ * Brings all data home, and waits for what could not be brought.
  */
 void svm_memory_stop(struct svm_dev *sd)
 {
 	svm_evict_all(sd);
 	drm_pagemap_put(&sd->dpagemap);
-	drm_dev_put(sd->drm);
-	wait_for_completion(&sd->drm_gone);
+	svm_wait_for_pagemap(sd);
 	svm_pages_unmap(sd);
+	drm_dev_put(sd->drm);
 	flush_work(&sd->free_work);
 	gpu_buddy_fini(&sd->buddy);
 }
