@@ -278,19 +278,35 @@ static int svm_bind(struct svm_ctx *ctx, struct drm_gpusvm_range *range,
 	return ret;
 }
 
-/* All of the range or nothing; if part of it is in the way, that goes home first. */
+/*
+ * Move all of the range or nothing. drm_pagemap takes a huge page of the device that it
+ * made for 2 MiB which nobody had touched for one page of 512, and says -EBUSY: so look
+ * whether all of it is there.
+ */
+static int svm_populate(struct svm_ctx *ctx, struct drm_gpusvm_range *range)
+{
+	struct svm_dev *sd = ctx->sd;
+	int ret;
+
+	ret = drm_pagemap_populate_mm(&sd->dpagemap,
+				      drm_gpusvm_range_start(range),
+				      drm_gpusvm_range_end(range),
+				      ctx->gpusvm.mm, 0);
+	if (ret == -EBUSY &&
+	    drm_gpusvm_scan_mm(range, &svm_owner, &sd->pagemap) ==
+	    DRM_GPUSVM_SCAN_EQUAL)
+		return 0;
+	return ret;
+}
+
+/* If part of it is in the way, that goes home first. */
 static int svm_migrate(struct svm_ctx *ctx, struct drm_gpusvm_range *range)
 {
-	int ret, tries;
+	int ret = svm_populate(ctx, range);
 
-	for (tries = 0; tries < 2; tries++) {
-		ret = drm_pagemap_populate_mm(&ctx->sd->dpagemap,
-					      drm_gpusvm_range_start(range),
-					      drm_gpusvm_range_end(range),
-					      ctx->gpusvm.mm, 0);
-		if (ret != -EBUSY)
-			break;
+	if (ret == -EBUSY) {
 		drm_gpusvm_range_evict(&ctx->gpusvm, range);
+		ret = svm_populate(ctx, range);
 	}
 	return ret;
 }
