@@ -24,6 +24,7 @@ from results import BenchError
 PARTS = ("glue", "mmu", "engine", "program")
 LEFT_OUT = "-"
 REST = "*"
+FUNCTION_POINTER = re.compile(r"[^(]*\(\s*\*\s*(?:const\s+)?(\w+)\s*(?:\[.*?\]\s*)?\)\s*\(")
 TOKEN = re.compile(r"""/\*.*?\*/ | //(?:\\\n|[^\n])* | "(?:\\.|[^"\\\n])*" | '(?:\\.|[^'\\\n])*'""",
                    re.DOTALL | re.VERBOSE)
 
@@ -49,7 +50,8 @@ def code_lines(text: str) -> list[str]:
 
 def name_of(lines: list[str]) -> str:
     head = re.split(r"[={;]", " ".join(lines), maxsplit=1)[0]
-    if match := re.match(r"\s*#\s*define\s+(\w+)", head) or re.search(r"(\w+)\s*\(", head):
+    if match := (re.match(r"\s*#\s*define\s+(\w+)", head) or FUNCTION_POINTER.match(head)
+                 or re.search(r"(\w+)\s*\(", head)):
         return match[1]
     words = re.findall(r"\w+", re.sub(r"\[.*?\]", "", head))
     return words[-1] if words and not head.lstrip().startswith("#") else ""
