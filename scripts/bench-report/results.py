@@ -54,6 +54,7 @@ class Workload:
     x: float | None = None
     x_name: str | None = None
     figures: dict[str, Figure] = field(default_factory=dict)
+    samples: dict[str, list[float]] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
 
     def total(self, contender: str) -> float | None:
@@ -104,6 +105,14 @@ def read_figure(where: str, raw: dict) -> Figure:
     return Figure(**numbers, verified=raw.get("verified", True))
 
 
+def read_samples(where: str, raw: dict) -> list[float]:
+    """Of each round; none of them are recorded."""
+    samples = raw.get("raw", [])
+    if not all(is_number(value) for value in samples):
+        raise BenchError(f"{where}: raw is {samples}")
+    return samples
+
+
 def read_workload(raw: dict, contenders: dict[str, str]) -> Workload:
     fields = {name: raw.get(name) for name in ("x", "x_name")}
     workload = Workload(raw["key"], raw["what"], raw["unit"], raw["group"],
@@ -116,6 +125,7 @@ def read_workload(raw: dict, contenders: dict[str, str]) -> Workload:
             workload.absent[contender] = result["absent"]
         else:
             workload.figures[contender] = read_figure(where, result)
+            workload.samples[contender] = read_samples(where, result)
     return workload
 
 

@@ -180,6 +180,22 @@ class CheckTest(BenchTest):
         self.raw("resident_4k")["results"]["svm"]["verified"] = False
         self.assertEqual(self.judge(), ["resident_4k: the data of svm was not verified"])
 
+    def test_unsteady(self) -> None:
+        result = self.raw("munmap_unused_1k")["results"]["svm"]
+        for samples, failures in (([100, 106, 100, 94], 1), ([100, 106, 100, 100], 0), ([100, 100, 200, 100], 0),
+                                  ([100, 96, 104, 103], 0), ([0, 0, 1, 1, 0], 1), ([5], 0)):
+            result["raw"] = samples
+            self.assertEqual(len(self.judge()), failures, samples)
+        self.assertIn("munmap_unused_1k: 2 of 5 samples of svm are more than 5% off their median, 0: "
+                      "1 to 1", self.check.unsteady(self.bench_with("munmap_unused_1k", [0, 0, 1, 1, 0])))
+        self.raw("faults_thp_8")["results"]["svm"]["raw"] = [1, 2, 3, 4]
+        result["raw"] = []
+        self.assertEqual(self.judge(), [])
+
+    def bench_with(self, key: str, samples: list[float]) -> results.Bench:
+        self.raw(key)["results"]["svm"]["raw"] = samples
+        return self.bench()
+
     def test_budget(self) -> None:
         for value, failures in ((61200, 0), (61201, 1)):
             self.data["fault_thp_insns"] = value

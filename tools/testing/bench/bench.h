@@ -43,7 +43,11 @@
 #define MAX_RAW		101
 #define NR_DEVICES	2
 
+/* Where munmap() is measured: far from all that a device has seen. */
+#define LONELY		((char *)0x600000000000UL)
+
 struct contender;
+struct gmem_mock_stats;
 
 /* clock.c */
 
@@ -90,7 +94,7 @@ void module_symbols(const char *path);
 
 /**
  * enum memory - what host memory is made of
- * @MEM_BASE: pages of 4 KiB
+ * @MEM_BASE: pages of 4 KiB, hardly two of which lie side by side
  * @MEM_MTHP: folios of 64 KiB
  * @MEM_THP: huge pages of 2 MiB
  * @MEM_NONE: pages of 4 KiB, none of them there yet
@@ -264,6 +268,7 @@ void mock_read(const struct contender *c, unsigned int dev, char *va,
 void mock_write(const struct contender *c, unsigned int dev, char *va,
 		size_t len, const char *buf);
 void mock_touch_memory(const struct contender *c, unsigned int dev);
+void mock_stats(unsigned int dev, struct gmem_mock_stats *stats);
 void mock_counts(const struct contender *c, struct counts *counts);
 
 /* pairs.c */

@@ -8,27 +8,16 @@
  * attached to.
  */
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <linux/gmem_mock.h>
 
 #include "bench.h"
 
 #define WARM_UP		3
-/* Where munmap() is measured: far from everything else. */
-#define LONELY		((void *)0x600000000000UL)
 #define LONELY_PAGES	4
 
 static unsigned int repeat;
-
-static void get_stats(struct gmem_mock_stats *stats)
-{
-	*stats = (struct gmem_mock_stats){ .size = sizeof(*stats) };
-	if (ioctl(device_fd[0], GMEM_MOCK_STATS, stats))
-		give_up("statistics");
-}
 
 /* What took place between two moments. */
 struct sample {
@@ -37,49 +26,29 @@ struct sample {
 	struct gmem_mock_stats after;
 };
 
-/* The device makes sure that it can write to [@va, @va + @len). */
-static struct sample touch(void *va, size_t len, uint32_t flags)
+static struct sample sample_of(access_fn *fn, char *va, size_t len)
 {
-	struct gmem_mock_op op = {
-		.opcode = GMEM_MOCK_OP_TOUCH,
-		.flags = GMEM_MOCK_OP_WRITABLE | flags,
-		.va = (uintptr_t)va,
-		.len = len,
-	};
-	struct gmem_mock_run run = {
-		.size = sizeof(run),
-		.ops = (uintptr_t)&op,
-		.op_size = sizeof(op),
-		.nr_ops = 1,
-	};
 	struct sample s;
 	uint64_t start;
-	int ret;
 
-	get_stats(&s.before);
-	start = ticks();
-	ret = ioctl(device_fd[0], GMEM_MOCK_RUN, &run);
-	s.ticks = ticks() - start;
-	if (ret)
-		give_up("device access");
-	get_stats(&s.after);
+	mock_stats(0, &s.before);
+	start = measure_begin();
+	fn(&gmem, 0, va, len);
+	s.ticks = measure_end(start);
+	mock_stats(0, &s.after);
 	return s;
 }
 
-/* The CPU reads a word at the start of each @step of [@va, @va + @len). */
-static struct sample look(const char *va, size_t len, size_t step)
+/* The device makes sure that it can write to [@va, @va + @len). */
+static struct sample touch(char *va, size_t len)
 {
-	struct sample s;
-	uint64_t start;
-	size_t off;
+	return sample_of(mock_touch, va, len);
+}
 
-	get_stats(&s.before);
-	start = ticks();
-	for (off = 0; off < len; off += step)
-		__atomic_load_n(va + off, __ATOMIC_RELAXED);
-	s.ticks = ticks() - start;
-	get_stats(&s.after);
-	return s;
+/* The CPU reads a word of each page. */
+static struct sample look(char *va, size_t len)
+{
+	return sample_of(cpu_reads, va, len);
 }
 
 static void must_move(const struct sample *s, size_t in, size_t out)
@@ -93,21 +62,6 @@ static void must_move(const struct sample *s, size_t in, size_t out)
 static uint64_t without_copy(const struct sample *s)
 {
 	return s->ticks - (s->after.copy_ns - s->before.copy_ns);
-}
-
-static char *alloc(size_t len, bool huge)
-{
-	char *raw = mmap(NULL, len + HUGE, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	char *va;
-
-	if (raw == MAP_FAILED)
-		give_up("mmap");
-	va = (char *)(((uintptr_t)raw + HUGE - 1) & ~(HUGE - 1));
-	if (madvise(va, len, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE))
-		give_up("madvise");
-	memset(va, 1, len);
-	return va;
 }
 
 struct row {
@@ -171,62 +125,67 @@ static uint64_t idle_touch, idle_look;
 
 static void measure_idle(void)
 {
-	char *va = alloc(HUGE, true);
+	char *va = memory_get(MEM_THP, HUGE);
 	double touches[MAX_RAW], looks[MAX_RAW];
 	struct sample s;
 	unsigned int i;
 
 	for (i = 0; i < repeat; i++) {
-		touch(va, PAGE, 0);
-		s = touch(va, PAGE, 0);
+		touch(va, PAGE);
+		s = touch(va, PAGE);
 		must(s.after.faults == s.before.faults, "the device faulted");
 		touches[i] = s.ticks;
-		look(va, PAGE, PAGE);
-		s = look(va, PAGE, PAGE);
+		look(va, PAGE);
+		s = look(va, PAGE);
 		must_move(&s, 0, 0);
 		looks[i] = s.ticks;
 	}
 	idle_touch = median(touches, repeat);
 	idle_look = median(looks, repeat);
-	munmap(va, HUGE);
+	memory_put(va, HUGE);
 }
 
 static void measure_thp(void)
 {
-	char *va = alloc(HUGE, true);
+	char *va = memory_get(MEM_THP, HUGE);
 	struct sample there, home;
 	unsigned int i;
 
 	for (i = 0; i < WARM_UP + repeat; i++) {
-		there = touch(va + PAGE * i, PAGE, 0);
+		there = touch(va + PAGE * i, PAGE);
 		must_move(&there, HUGE, 0);
 		must(there.after.maps_2m == there.before.maps_2m + 1,
 		     "the translation is not one of 2 MiB");
-		home = look(va + PAGE * i, PAGE, PAGE);
+		home = look(va + PAGE * i, PAGE);
 		must_move(&home, 0, HUGE);
 		if (i < WARM_UP)
 			continue;
 		add(FAULT_THP, without_copy(&there) - idle_touch);
 		add(HOST_FAULT_THP, without_copy(&home) - idle_look);
 	}
-	munmap(va, HUGE);
+	memory_put(va, HUGE);
 }
 
-/* The mock's own work for a page whose translation is there is left out. */
+/*
+ * The mock's own work for a page whose translation is there is left out. Each time other
+ * pages: those that came home lie in memory as GMEM took them.
+ */
 static void measure_base(void)
 {
-	char *va = alloc(HUGE, false);
 	struct sample there, again, home;
 	double cost;
 	unsigned int i;
+	char *va;
 
 	for (i = 0; i < WARM_UP + repeat; i++) {
-		there = touch(va, HUGE, 0);
+		va = memory_get(MEM_BASE, HUGE);
+		there = touch(va, HUGE);
 		must_move(&there, HUGE, 0);
-		again = touch(va, HUGE, 0);
+		again = touch(va, HUGE);
 		must_move(&again, 0, 0);
-		home = look(va, HUGE, PAGE);
+		home = look(va, HUGE);
 		must_move(&home, 0, HUGE);
+		memory_put(va, HUGE);
 		if (i < WARM_UP)
 			continue;
 		cost = (double)without_copy(&there) - again.ticks;
@@ -234,12 +193,11 @@ static void measure_base(void)
 		cost = (double)without_copy(&home) - idle_look;
 		add(HOST_FAULT_BASE, cost / PAGES);
 	}
-	munmap(va, HUGE);
 }
 
 static void measure_inplace(void)
 {
-	char *va = alloc(HUGE, false);
+	char *va = memory_get(MEM_BASE, HUGE);
 	struct sample first, again;
 	unsigned int i;
 
@@ -249,32 +207,31 @@ static void measure_inplace(void)
 		    mprotect(va, HUGE, PROT_READ | PROT_WRITE))
 			give_up("mprotect");
 		memset(va, 1, HUGE);
-		first = touch(va, HUGE, GMEM_MOCK_OP_INPLACE);
+		first = sample_of(mock_touch_inplace, va, HUGE);
 		must_move(&first, 0, 0);
 		must(first.after.faults_inplace > first.before.faults_inplace,
 		     "nothing was mapped in place");
-		again = touch(va, HUGE, GMEM_MOCK_OP_INPLACE);
+		again = sample_of(mock_touch_inplace, va, HUGE);
 		if (i >= WARM_UP)
 			add(FAULT_INPLACE,
 			    ((double)first.ticks - again.ticks) / PAGES);
 	}
-	munmap(va, HUGE);
+	memory_put(va, HUGE);
 }
 
 /* Map, touch and unmap a few pages that no device has ever seen. */
 static double time_of_munmap(void)
 {
 	size_t len = LONELY_PAGES * PAGE;
-	void *va = mmap(LONELY, len, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	char *va = memory_get_at(LONELY, len);
 	uint64_t start, took;
+	int ret;
 
-	if (va == MAP_FAILED)
-		give_up("mmap");
 	memset(va, 1, len);
-	start = ticks();
-	munmap(va, len);
-	took = ticks() - start;
+	start = measure_begin();
+	ret = munmap(va, len);
+	took = measure_end(start);
+	must(!ret, "memory cannot be unmapped");
 	return took;
 }
 
@@ -297,17 +254,17 @@ static void measure_munmaps(void)
 	double base;
 	char *va;
 
-	va = alloc(HUGE, true);
+	va = memory_get(MEM_THP, HUGE);
 	base = measure_munmap(plain->raw);
 	plain->nr_raw = repeat;
 	attach(&gmem, 0);
-	touch(va, PAGE, 0);
+	touch(va, PAGE);
 	measure_munmap(extra->raw);
 	extra->nr_raw = repeat;
 	for (i = 0; i < repeat; i++)
 		extra->raw[i] -= base;
 	gmem_bring_home(&gmem, 0, va, HUGE);
-	munmap(va, HUGE);
+	memory_put(va, HUGE);
 	detach(0);
 }
 

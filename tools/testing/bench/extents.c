@@ -14,8 +14,6 @@
 
 #define WARM_UP		3
 #define FIELD		((char *)0x500000000000UL)
-/* Far from everything that a device has seen. */
-#define LONELY		((void *)0x600000000000UL)
 #define STRIDE		(2 * PAGE)
 /* So many pages are left between those that are changed. */
 #define APART		17

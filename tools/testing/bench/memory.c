@@ -16,6 +16,11 @@
 #define THP_SETTING	"/sys/kernel/mm/transparent_hugepage/hugepages-%zukB/enabled"
 #define MTHP		(64 * KIB)
 
+/* Base pages: one of so many may lie beside its neighbour. */
+#define APART		64
+#define LAYOUT_TRIES	100
+
+#define PAGEMAP		"/proc/self/pagemap"
 #define PAGEMAP_PRESENT	(1ULL << 63)
 #define PAGEMAP_PFN	((1ULL << 55) - 1)
 #define KPF_HEAD	(1ULL << 15)
@@ -47,7 +52,7 @@ static uint64_t word_of(const char *path, uint64_t index)
 
 static uint64_t flags_of(const char *va)
 {
-	uint64_t entry = word_of("/proc/self/pagemap", (uintptr_t)va / PAGE);
+	uint64_t entry = word_of(PAGEMAP, (uintptr_t)va / PAGE);
 
 	must(entry & PAGEMAP_PRESENT, "memory is not there");
 	return word_of("/proc/kpageflags", entry & PAGEMAP_PFN);
@@ -68,6 +73,78 @@ static void check_folios(const char *va, size_t len, size_t folio)
 	     (flags_of(va + folio - PAGE) & KPF_TAIL) &&
 	     (flags_of(last + folio - PAGE) & KPF_TAIL),
 	     "wanted large folios and got others");
+}
+
+/* Chance, the same in each run. */
+static uint64_t next_random(void)
+{
+	static uint64_t x = 0x9e3779b97f4a7c15ULL;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	return x;
+}
+
+static void touch_in_any_order(char *va, size_t nr)
+{
+	uint32_t *order = malloc(nr * sizeof(*order));
+	size_t i, other;
+
+	if (!order)
+		give_up("malloc");
+	for (i = 0; i < nr; i++) {
+		other = next_random() % (i + 1);
+		order[i] = order[other];
+		order[other] = i;
+	}
+	for (i = 0; i < nr; i++)
+		va[order[i] * PAGE] = 1;
+	free(order);
+}
+
+/* Pages that lie beside the one before them in memory, too. */
+static size_t neighbours(const char *va, size_t nr)
+{
+	uint64_t *frames = malloc(nr * sizeof(*frames));
+	ssize_t size = nr * sizeof(*frames);
+	size_t i, found = 0;
+	int fd = open(PAGEMAP, O_RDONLY | O_CLOEXEC);
+
+	if (!frames || fd < 0 ||
+	    pread(fd, frames, size, (uintptr_t)va / PAGE * sizeof(*frames)) != size)
+		give_up(PAGEMAP);
+	close(fd);
+	for (i = 0; i < nr; i++)
+		frames[i] &= PAGEMAP_PFN;
+	for (i = 1; i < nr; i++)
+		if (frames[i] == frames[i - 1] + 1 ||
+		    frames[i] + 1 == frames[i - 1])
+			found++;
+	free(frames);
+	return found;
+}
+
+/*
+ * The allocator hands out base pages in runs, up or down or in leaps, by what was freed
+ * before. Where two lie side by side they are one extent, and who copies or maps
+ * extents has less to do: a figure would tell how often that happened to be so. So no
+ * pages lie side by side, for anybody. Touched in an order of chance, whatever run they
+ * come from, two of them do on average, however many there are.
+ */
+static void populate_base(char *va, size_t len)
+{
+	size_t nr = len / PAGE;
+	unsigned int tries;
+
+	for (tries = 0; tries < LAYOUT_TRIES; tries++) {
+		touch_in_any_order(va, nr);
+		if (neighbours(va, nr) <= nr / APART)
+			return;
+		if (madvise(va, len, MADV_DONTNEED))
+			give_up("madvise");
+	}
+	must(false, "base pages lie side by side in memory");
 }
 
 static size_t room_for(size_t len)
@@ -125,7 +202,10 @@ char *memory_get(enum memory kind, size_t len)
 		thp_setting(HUGE, "never");
 		thp_setting(MTHP, "always");
 	}
-	memset(va, 1, len);
+	if (kind == MEM_BASE)
+		populate_base(va, len);
+	else
+		memset(va, 1, len);
 	if (kind == MEM_MTHP) {
 		thp_setting(HUGE, "inherit");
 		thp_setting(MTHP, "never");

@@ -90,18 +90,23 @@ void mock_touch_memory(const struct contender *c, unsigned int dev)
 	mock_touch(c, dev, NULL, query.mem_bytes);
 }
 
+void mock_stats(unsigned int dev, struct gmem_mock_stats *stats)
+{
+	*stats = (struct gmem_mock_stats){ .size = sizeof(*stats) };
+	if (ioctl(device_fd[dev], GMEM_MOCK_STATS, stats))
+		give_up("statistics");
+}
+
 void mock_counts(const struct contender *c, struct counts *counts)
 {
+	struct gmem_mock_stats stats;
 	unsigned int dev;
 
 	(void)c;
 	for (dev = 0; dev < NR_DEVICES; dev++) {
-		struct gmem_mock_stats stats = { .size = sizeof(stats) };
-
 		if (device_fd[dev] < 0)
 			continue;
-		if (ioctl(device_fd[dev], GMEM_MOCK_STATS, &stats))
-			give_up("statistics");
+		mock_stats(dev, &stats);
 		counts->copy += stats.copy_ns;
 		counts->to_device += stats.to_device_bytes;
 		counts->to_host += stats.from_device_bytes;
