@@ -17,6 +17,9 @@ SCHEMA = 1
 OURS = "gmem"
 LIMIT = "limit"
 
+# Of a figure
+NUMBERS = ("total", "copy", "net", "faults", "moved_bytes", "lock_waits", "lock_wait")
+
 # In this order; a group that is not here comes last, under its own name
 GROUPS = {
     "fault": "Faults",
@@ -40,6 +43,8 @@ class Figure:
     copy: float | None = None
     net: float | None = None
     verified: bool = True
+    faults: float | None = None
+    moved_bytes: float | None = None
     lock_waits: float | None = None
     lock_wait: float | None = None
 
@@ -97,8 +102,7 @@ def is_number(value) -> bool:
 
 
 def read_figure(where: str, raw: dict) -> Figure:
-    numbers = {name: raw.get(name) for name in ("total", "copy", "net", "lock_waits", "lock_wait")
-               if name == "total" or raw.get(name) is not None}
+    numbers = {name: raw.get(name) for name in NUMBERS if name == "total" or raw.get(name) is not None}
     for name, value in numbers.items():
         if not is_number(value):
             raise BenchError(f"{where}: {name} is {value}")

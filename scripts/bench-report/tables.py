@@ -8,7 +8,8 @@ from results import LIMIT, OURS, Bench, Workload, count, times
 
 BUDGET = ("figure", "measured", "at most")
 GOAL = ("goal", "measured", "at most", "or, of the limit")
-FIGURES = ("contender", "total", "copy", "net", "to the limit", "to the best peer")
+FIGURES = ("contender", "total", "copy", "net", "faults", "bytes moved", "to the limit",
+           "to the best peer")
 ECONOMY_NAMES = {"glue": "memory manager", "mmu": "device MMU", "engine": "engine",
                  "program": "program"}
 
@@ -24,6 +25,7 @@ def figure_rows(bench: Bench, workload: Workload) -> list[Row]:
         figure = workload.figures.get(key)
         if figure:
             rows.append((name, count(figure.total), count(figure.copy), count(figure.net),
+                         count(figure.faults), count(figure.moved_bytes),
                          times(workload.ratio(key, LIMIT)), times(workload.ratio(key, best))))
         elif key in workload.absent:
             rows.append(f"{name}: {workload.absent[key]}")

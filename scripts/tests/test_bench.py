@@ -30,6 +30,7 @@ def load(name: str):
 
 class BenchTest(unittest.TestCase):
     def setUp(self) -> None:
+        self.maxDiff = None
         self.data = copy.deepcopy(MADE_UP)
 
     def bench(self) -> results.Bench:
@@ -89,9 +90,10 @@ class ResultsTest(BenchTest):
 class TablesTest(BenchTest):
     def test_figures(self) -> None:
         rows = tables.figure_rows(self.bench(), self.workload("to_device_2m_thp"))
-        self.assertEqual(rows[0], ("GMEM, mock accelerator", "357,200", "307,200", "50,000",
-                                   "1.16", "1.16"))
-        self.assertEqual(rows[-1], ("the bare copy", "307,200", "307,200", "0", "1.00", "1.00"))
+        self.assertEqual(rows[0], ("GMEM, mock accelerator", "357,200", "307,200", "50,000", "1",
+                                   "2,097,152", "1.16", "1.16"))
+        self.assertEqual(rows[-1], ("the bare copy", "307,200", "307,200", "0", "1", "-", "1.00",
+                                    "1.00"))
 
     def test_absent_says_why(self) -> None:
         rows = tables.figure_rows(self.bench(), self.workload("resident_4k"))

@@ -134,12 +134,16 @@ enum ability {
  * @copy: ticks that went into copying bytes
  * @to_device: bytes that moved to a device
  * @to_host: bytes that moved to the host
+ * @peer: bytes that moved from one device to another
+ * @zeroed: bytes of a device that were cleared
  * @faults: faults of the devices
  */
 struct counts {
 	uint64_t copy;
 	uint64_t to_device;
 	uint64_t to_host;
+	uint64_t peer;
+	uint64_t zeroed;
 	uint64_t faults;
 };
 
@@ -256,6 +260,9 @@ struct cost cost_prefetch_home(const struct contender *c, unsigned int dev,
 			       char *va, size_t len);
 struct cost cost_hop(const struct contender *c, unsigned int dev, char *va,
 		     size_t len);
+struct cost cost_absent(const struct contender *c, unsigned int dev, char *va,
+			size_t len);
+struct cost cost_sum(const struct cost *a, const struct cost *b);
 
 /* mock.c */
 
@@ -291,6 +298,7 @@ void gmem_bring_home(const struct contender *c, unsigned int dev, char *va,
  * @total: each time, all in all
  * @copy: each time, the part in which bytes were copied
  * @faults: of the device, the last time
+ * @moved: bytes that were copied or cleared, the last time
  * @waits: times that somebody had to wait for a lock, where that was counted
  * @wait: ... and for how many ticks
  * @checked: bytes that were seen to be right
@@ -301,6 +309,7 @@ struct result {
 	double total[MAX_RAW];
 	double copy[MAX_RAW];
 	uint64_t faults;
+	uint64_t moved;
 	bool has_waits;
 	uint64_t waits;
 	uint64_t wait;

@@ -61,6 +61,8 @@ static struct counts difference(const struct counts *after,
 		.copy = after->copy - before->copy,
 		.to_device = after->to_device - before->to_device,
 		.to_host = after->to_host - before->to_host,
+		.peer = after->peer - before->peer,
+		.zeroed = after->zeroed - before->zeroed,
 		.faults = after->faults - before->faults,
 	};
 }
@@ -154,9 +156,41 @@ struct cost cost_prefetch_home(const struct contender *c, unsigned int dev,
 	return moved(cost_of(c, fn, again, dev, va, len), 0, len);
 }
 
-/* By which way is the contender's affair; each counts as it likes. */
+/* By which way is the contender's affair. */
 struct cost cost_hop(const struct contender *c, unsigned int dev, char *va,
 		     size_t len)
 {
-	return cost_of(c, c->hop ?: c->to_device, c->again, dev, va, len);
+	struct cost cost = cost_of(c, c->hop ?: c->to_device, c->again, dev, va,
+				   len);
+
+	must(cost.did.to_device + cost.did.peer == len,
+	     "not all of the data went from one device to the other");
+	return cost;
+}
+
+/* Memory that is nowhere yet gets to the device, and as often as one likes. */
+struct cost cost_absent(const struct contender *c, unsigned int dev, char *va,
+			size_t len)
+{
+	struct cost cost = cost_of(c, c->to_device, c->again, dev, va, len);
+
+	must(cost.did.to_device + cost.did.zeroed >= len,
+	     "not all of the new memory is on the device");
+	return cost;
+}
+
+struct cost cost_sum(const struct cost *a, const struct cost *b)
+{
+	return (struct cost){
+		.total = a->total + b->total,
+		.copy = a->copy + b->copy,
+		.did = {
+			.copy = a->did.copy + b->did.copy,
+			.to_device = a->did.to_device + b->did.to_device,
+			.to_host = a->did.to_host + b->did.to_host,
+			.peer = a->did.peer + b->did.peer,
+			.zeroed = a->did.zeroed + b->did.zeroed,
+			.faults = a->did.faults + b->did.faults,
+		},
+	};
 }

@@ -147,16 +147,6 @@ void run_prefetch(const struct contender *c, const struct workload *w,
 	trips(c, w, cost_prefetch, cost_prefetch_home, 1, r);
 }
 
-static struct cost sum(const struct cost *a, const struct cost *b)
-{
-	struct cost cost = *a;
-
-	cost.total += b->total;
-	cost.copy += b->copy;
-	cost.did.faults += b->did.faults;
-	return cost;
-}
-
 /* The same memory, to and fro. */
 void run_pingpong(const struct contender *c, const struct workload *w,
 		  struct result *r)
@@ -170,7 +160,7 @@ void run_pingpong(const struct contender *c, const struct workload *w,
 	for (i = 0; i < WARM_UP + w->rounds; i++) {
 		trip(c, va, w->bytes, buf, cost_to_device, cost_to_host, costs,
 		     r);
-		both = sum(&costs[THERE], &costs[HOME]);
+		both = cost_sum(&costs[THERE], &costs[HOME]);
 		if (i >= WARM_UP)
 			result_add(r, &both);
 	}
@@ -253,7 +243,7 @@ void run_absent(const struct contender *c, const struct workload *w,
 	attach(c, 0);
 	for (i = 0; i < WARM_UP + w->rounds; i++) {
 		va = share(c, w->memory, w->bytes);
-		cost = cost_of(c, c->to_device, c->again, 0, va, w->bytes);
+		cost = cost_absent(c, 0, va, w->bytes);
 		memset(buf, 1, w->bytes);
 		c->read(c, 0, va, w->bytes, buf);
 		must(is_zero(buf, w->bytes), "new memory is not zero");
@@ -274,7 +264,7 @@ void run_absent(const struct contender *c, const struct workload *w,
 /*
  * The device reads what it has, and hands it over: nobody but the device and its
  * driver may have to do with that. A driver reports to what it stands on by a
- * fault, and there must be none.
+ * fault, and there must be none, nor may anything move: so the cost says.
  */
 void run_resident(const struct contender *c, const struct workload *w,
 		  struct result *r)

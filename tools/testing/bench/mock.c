@@ -110,6 +110,8 @@ void mock_counts(const struct contender *c, struct counts *counts)
 		counts->copy += stats.copy_ns;
 		counts->to_device += stats.to_device_bytes;
 		counts->to_host += stats.from_device_bytes;
+		counts->peer += stats.peer_bytes;
+		counts->zeroed += stats.zeroed_bytes;
 		counts->faults += stats.faults;
 	}
 }

@@ -7,13 +7,15 @@
  *	  "contenders": [ { "key", "name" }, ... ],
  *	  "workloads": [ { "key", "group", "what", "unit", "bytes", "x", "x_name",
  *		"results": { CONTENDER: { "total", "copy", "net", "verified",
- *					  "verified_bytes", "faults", "raw",
- *					  "lock_waits", "lock_wait" },
+ *					  "verified_bytes", "faults",
+ *					  "moved_bytes", "raw", "lock_waits",
+ *					  "lock_wait" },
  *			     CONTENDER: { "absent": WHY }, ... } }, ... ],
  *	  "machine": { "kernel", "kernel_version", "cpus" } }
  *
  * "total", "copy" and "net" are medians, "net" that of the differences. "faults"
- * are those of the device in the last round. "lock_waits" and "lock_wait" (in ticks)
+ * are those of the device in the last round, and "moved_bytes" what was copied to a
+ * device or from it, or cleared there. "lock_waits" and "lock_wait" (in ticks)
  * are there if waits were counted; they are of all the faults of one round.
  */
 #include <stdlib.h>
@@ -106,7 +108,8 @@ static void json_result(FILE *f, const struct result *r)
 	fprintf(f, ", \"verified\": %s, \"verified_bytes\": %llu",
 		r->checked ? "true" : "false",
 		(unsigned long long)r->checked);
-	fprintf(f, ", \"faults\": %llu", (unsigned long long)r->faults);
+	fprintf(f, ", \"faults\": %llu, \"moved_bytes\": %llu",
+		(unsigned long long)r->faults, (unsigned long long)r->moved);
 	if (r->has_waits)
 		fprintf(f, ", \"lock_waits\": %llu, \"lock_wait\": %llu",
 			(unsigned long long)r->waits,

@@ -218,7 +218,10 @@ static struct cost crew_faults(struct crew *crew, bool traced, struct result *r)
 	c->counts(c, &after);
 	must(after.to_device - before.to_device == faults * crew->w->bytes,
 	     "not all of the data went to the device");
-	cost.did.faults = after.faults - before.faults;
+	cost.did = (struct counts){
+		.to_device = after.to_device - before.to_device,
+		.faults = after.faults - before.faults,
+	};
 	cost.copy = crew->copy;
 	if (c->again) {
 		part_begins(PART_NONE);
