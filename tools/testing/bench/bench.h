@@ -131,7 +131,7 @@ enum ability {
 
 /**
  * struct counts - what a contender's devices did so far, all of them together
- * @copy: ticks that went into copying bytes
+ * @bare: ticks of the bare copy, where there is nothing else
  * @to_device: bytes that moved to a device
  * @to_host: bytes that moved to the host
  * @peer: bytes that moved from one device to another
@@ -139,7 +139,7 @@ enum ability {
  * @faults: faults of the devices
  */
 struct counts {
-	uint64_t copy;
+	uint64_t bare;
 	uint64_t to_device;
 	uint64_t to_host;
 	uint64_t peer;
@@ -157,7 +157,7 @@ typedef void access_fn(const struct contender *c, unsigned int dev, char *va,
  * @module: file of its module, in /lib/modules, or NULL
  * @parameters: of the module
  * @node: format of the name of a device's node
- * @bare: only the copy counts: this is the limit
+ * @bare: only &counts.bare counts: this is the limit
  * @attached: optional; what is done once after attach
  * @adopt: optional; memory that will be shared, before its first use
  * @forget: optional; undo @adopt
@@ -233,11 +233,12 @@ static inline void count(uint64_t *sum, uint64_t n)
 /* Ticks to copy so many bytes, page by page: the limit. */
 double copy_cost(size_t bytes);
 void measure_copy(void);
+uint64_t bytes_moved(const struct counts *did);
 
 /**
  * struct cost - what something took
  * @total: ticks
- * @copy: of these, ticks in which bytes were copied
+ * @copy: of these, what the limit needs for the bytes that moved
  * @did: all that was counted meanwhile
  */
 struct cost {
@@ -296,7 +297,7 @@ void gmem_bring_home(const struct contender *c, unsigned int dev, char *va,
  * @absent: why there is none, or NULL
  * @nr: how often it was measured
  * @total: each time, all in all
- * @copy: each time, the part in which bytes were copied
+ * @copy: each time, what the limit needs for the bytes that moved
  * @faults: of the device, the last time
  * @moved: bytes that were copied or cleared, the last time
  * @waits: times that somebody had to wait for a lock, where that was counted

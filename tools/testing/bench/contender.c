@@ -58,13 +58,19 @@ static struct counts difference(const struct counts *after,
 				const struct counts *before)
 {
 	return (struct counts){
-		.copy = after->copy - before->copy,
+		.bare = after->bare - before->bare,
 		.to_device = after->to_device - before->to_device,
 		.to_host = after->to_host - before->to_host,
 		.peer = after->peer - before->peer,
 		.zeroed = after->zeroed - before->zeroed,
 		.faults = after->faults - before->faults,
 	};
+}
+
+/* What is cleared is a copy of zeroes. */
+uint64_t bytes_moved(const struct counts *did)
+{
+	return did->to_device + did->to_host + did->peer + did->zeroed;
 }
 
 static struct counts counts_of(const struct contender *c)
@@ -95,7 +101,7 @@ struct cost cost_of(const struct contender *c, access_fn *fn, access_fn *again,
 	cost.total = time_of(c, fn, dev, va, len);
 	after = counts_of(c);
 	cost.did = difference(&after, &before);
-	cost.copy = cost.did.copy;
+	cost.copy = copy_cost(bytes_moved(&cost.did));
 	if (again) {
 		part = part_begins(PART_NONE);
 		cost.total -= time_of(c, again, dev, va, len);
@@ -105,7 +111,7 @@ struct cost cost_of(const struct contender *c, access_fn *fn, access_fn *again,
 		     "what was there already had to be fetched again");
 	}
 	if (c->bare)
-		cost.total = cost.copy;
+		cost.total = cost.copy = cost.did.bare;
 	return cost;
 }
 
@@ -185,7 +191,7 @@ struct cost cost_sum(const struct cost *a, const struct cost *b)
 		.total = a->total + b->total,
 		.copy = a->copy + b->copy,
 		.did = {
-			.copy = a->did.copy + b->did.copy,
+			.bare = a->did.bare + b->did.bare,
 			.to_device = a->did.to_device + b->did.to_device,
 			.to_host = a->did.to_host + b->did.to_host,
 			.peer = a->did.peer + b->did.peer,

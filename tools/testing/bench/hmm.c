@@ -14,11 +14,6 @@
  * page then, and crashes. A write to memory that it populated is one, as that is
  * mapped for reading only, and so is any access after fork(). The memory has to come
  * home first.
- *
- * It does not count what copying takes. Its pages are copied one by one by
- * copy_page() (cleared by clear_page(), if they were not there), as in all
- * contenders, and the limit says what that costs; for what moves, that is taken as
- * the part of the copy.
  */
 #include <string.h>
 #include <sys/ioctl.h>
@@ -123,7 +118,6 @@ static void hmm_counts(const struct contender *c, struct counts *counts)
 {
 	(void)c;
 	*counts = so_far;
-	counts->copy = copy_cost(so_far.to_device + so_far.to_host);
 }
 
 const struct contender hmm = {

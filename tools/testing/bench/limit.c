@@ -58,7 +58,7 @@ static void limit_to_device(const struct contender *c, unsigned int dev,
 			    char *va, size_t len)
 {
 	(void)c;
-	count(&so_far.copy, bare_copy(dev, va, len, 0));
+	count(&so_far.bare, bare_copy(dev, va, len, 0));
 	count(&so_far.to_device, len);
 }
 
@@ -66,7 +66,7 @@ static void limit_to_host(const struct contender *c, unsigned int dev,
 			  char *va, size_t len)
 {
 	(void)c;
-	count(&so_far.copy, bare_copy(dev, va, len, GMEM_BENCH_LIMIT_TO_HOST));
+	count(&so_far.bare, bare_copy(dev, va, len, GMEM_BENCH_LIMIT_TO_HOST));
 	count(&so_far.to_host, len);
 }
 

@@ -107,7 +107,6 @@ void mock_counts(const struct contender *c, struct counts *counts)
 		if (device_fd[dev] < 0)
 			continue;
 		mock_stats(dev, &stats);
-		counts->copy += stats.copy_ns;
 		counts->to_device += stats.to_device_bytes;
 		counts->to_host += stats.from_device_bytes;
 		counts->peer += stats.peer_bytes;

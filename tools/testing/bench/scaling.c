@@ -66,7 +66,7 @@ struct crew {
 	const struct contender *c;
 	const struct workload *w;
 	unsigned int threads;
-	double copy;		/* of each fault */
+	double bare;		/* a bare copy, while nobody else runs */
 	char *va;
 	access_fn *fn;
 	pthread_barrier_t start;
@@ -222,7 +222,7 @@ static struct cost crew_faults(struct crew *crew, bool traced, struct result *r)
 		.to_device = after.to_device - before.to_device,
 		.faults = after.faults - before.faults,
 	};
-	cost.copy = crew->copy;
+	cost.copy = copy_cost(crew->w->bytes);
 	if (c->again) {
 		part_begins(PART_NONE);
 		cost.total -= time_of_crew(crew, c->again);
@@ -230,7 +230,7 @@ static struct cost crew_faults(struct crew *crew, bool traced, struct result *r)
 	}
 	cost.total /= faults;
 	if (c->bare)
-		cost.total = cost.copy;
+		cost.total = cost.copy = crew->bare;
 	return cost;
 }
 
@@ -257,25 +257,23 @@ static void one_round(struct crew *crew, bool measured, bool traced, char *buf,
 }
 
 /*
- * What is copied in a fault is measured while nobody else runs: a clock read before
- * a copy and after it has counted the others' instructions, too.
+ * What the bare copy takes is measured while nobody else runs: a clock read before it
+ * and after it has counted the others' instructions, too.
  */
-static double copy_of_one(const struct contender *c, const struct workload *w)
+static double bare_copy_alone(const struct contender *c, const struct workload *w)
 {
-	double copies[5];
+	double totals[5];
 	unsigned int i;
 	char *va;
 
-	for (i = 0; i < ARRAY_SIZE(copies); i++) {
+	for (i = 0; i < ARRAY_SIZE(totals); i++) {
 		va = memory_get(w->memory, w->bytes);
-		if (c->adopt)
-			c->adopt(va, w->bytes);
-		copies[i] = cost_to_device(c, 0, va, w->bytes).copy;
-		if (c->forget)
-			c->forget(va, w->bytes);
+		c->adopt(va, w->bytes);
+		totals[i] = cost_to_device(c, 0, va, w->bytes).total;
+		c->forget(va, w->bytes);
 		memory_put(va, w->bytes);
 	}
-	return median(copies, ARRAY_SIZE(copies));
+	return median(totals, ARRAY_SIZE(totals));
 }
 
 void run_threads(const struct contender *c, const struct workload *w,
@@ -293,7 +291,8 @@ void run_threads(const struct contender *c, const struct workload *w,
 	must(sysconf(_SC_NPROCESSORS_ONLN) >= MAX_THREADS,
 	     "this workload wants 8 CPUs");
 	attach(c, 0);
-	crew.copy = copy_of_one(c, w);
+	if (c->bare)
+		crew.bare = bare_copy_alone(c, w);
 	short_turns(true);
 	for (i = 0; i < WARM_UP + w->rounds; i++)
 		one_round(&crew, i >= WARM_UP, false, buf, r);

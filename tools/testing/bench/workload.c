@@ -201,8 +201,7 @@ void result_add(struct result *r, const struct cost *cost)
 	r->total[r->nr] = cost->total;
 	r->copy[r->nr] = cost->copy;
 	r->faults = cost->did.faults;
-	r->moved = cost->did.to_device + cost->did.to_host + cost->did.peer +
-		   cost->did.zeroed;
+	r->moved = bytes_moved(&cost->did);
 	r->nr++;
 }
 
