@@ -158,7 +158,8 @@ typedef void access_fn(const struct contender *c, unsigned int dev, char *va,
  * @parameters: of the module
  * @node: format of the name of a device's node
  * @bare: only &counts.bare counts: this is the limit
- * @attached: optional; what is done once after attach
+ * @attached: optional; what is part of attaching, besides opening the node
+ * @query: optional; what a program asks of a device once, for later
  * @adopt: optional; memory that will be shared, before its first use
  * @forget: optional; undo @adopt
  * @to_device: device @dev uses memory, all of it, for writing. Data moves to it
@@ -190,6 +191,7 @@ struct contender {
 	const char *node;
 	bool bare;
 	void (*attached)(const struct contender *c, unsigned int dev);
+	void (*query)(const struct contender *c, unsigned int dev);
 	void (*adopt)(char *va, size_t len);
 	void (*forget)(char *va, size_t len);
 	access_fn *to_device;
@@ -218,7 +220,7 @@ extern const unsigned int nr_contenders;
 
 extern int device_fd[NR_DEVICES];
 
-int device_open(const struct contender *c, unsigned int dev);
+uint64_t time_of_attach(const struct contender *c, unsigned int dev);
 void attach(const struct contender *c, unsigned int dev);
 void detach(unsigned int dev);
 void cpu_reads(const struct contender *c, unsigned int dev, char *va,

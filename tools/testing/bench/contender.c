@@ -17,23 +17,31 @@ const unsigned int nr_contenders = ARRAY_SIZE(contenders);
 
 int device_fd[NR_DEVICES] = { -1, -1 };
 
-int device_open(const struct contender *c, unsigned int dev)
+/* Until the device can be used. */
+uint64_t time_of_attach(const struct contender *c, unsigned int dev)
 {
+	uint64_t start, took;
 	char path[64];
-	int fd;
 
 	snprintf(path, sizeof(path), c->node, dev);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
+	start = measure_begin();
+	device_fd[dev] = open(path, O_RDWR | O_CLOEXEC);
+	if (device_fd[dev] < 0)
 		give_up(path);
-	return fd;
+	if (c->attached)
+		c->attached(c, dev);
+	took = measure_end(start);
+	if (c->query)
+		c->query(c, dev);
+	return took;
 }
 
 void attach(const struct contender *c, unsigned int dev)
 {
-	device_fd[dev] = device_open(c, dev);
-	if (c->attached)
-		c->attached(c, dev);
+	int part = part_begins(PART_NONE);
+
+	time_of_attach(c, dev);
+	part_begins(part);
 }
 
 void detach(unsigned int dev)

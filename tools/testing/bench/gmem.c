@@ -23,15 +23,24 @@ static void move(int hnid, char *va, size_t len)
 		give_up("hmadvise");
 }
 
-static void gmem_prefetch(const struct contender *c, unsigned int dev,
-			  char *va, size_t len)
+/* The ids of the devices' memory. */
+static int hnids[NR_DEVICES];
+
+static void gmem_query(const struct contender *c, unsigned int dev)
 {
 	struct gmem_mock_query query = { .size = sizeof(query) };
 
 	(void)c;
 	if (ioctl(device_fd[dev], GMEM_MOCK_QUERY, &query))
 		give_up("query");
-	move(query.hnid, va, len);
+	hnids[dev] = query.hnid;
+}
+
+static void gmem_prefetch(const struct contender *c, unsigned int dev,
+			  char *va, size_t len)
+{
+	(void)c;
+	move(hnids[dev], va, len);
 }
 
 void gmem_bring_home(const struct contender *c, unsigned int dev, char *va,
@@ -68,6 +77,7 @@ const struct contender gmem = {
 	.module = "gmem_mock.ko",
 	.parameters = "engine=cpu",
 	.node = "/dev/gmem-mock%u",
+	.query = gmem_query,
 	.to_device = mock_touch,
 	.again = mock_touch,
 	.prefetch = gmem_prefetch,

@@ -44,11 +44,7 @@ void run_attach(const struct contender *c, const struct workload *w,
 
 	for (i = 0; i < WARM_UP + w->rounds; i++) {
 		part_begins(ATTACH);
-		start = measure_begin();
-		device_fd[0] = device_open(c, 0);
-		took[ATTACH] = measure_end(start);
-		if (c->attached)
-			c->attached(c, 0);
+		took[ATTACH] = time_of_attach(c, 0);
 		part_begins(PART_NONE);
 		try_out(c, r);
 		part_begins(DETACH);
