@@ -117,14 +117,23 @@ void bytes_check(const char *va, size_t len, uint64_t seed,
 /**
  * enum ability - what not every contender can do
  * @CAN_ATTACH: there is something to attach to
+ * @CAN_DETACH: the end of an attachment is that, and no more
  * @CAN_INPLACE: the device works on host memory where it is
+ * @CAN_MAP_HOST: the device has mappings that follow those of the process, or there is
+ *	no device
  * @CAN_POPULATE: the device is the first to use memory
+ * @CAN_RUN: the device works by itself, and not by ioctls that stand for it
+ * @CAN_RECORD: something besides the device's page table says where data is
  * @CAN_COUNT: the contender keeps a count of what the workload asks for
  */
 enum ability {
 	CAN_ATTACH,
+	CAN_DETACH,
 	CAN_INPLACE,
+	CAN_MAP_HOST,
 	CAN_POPULATE,
+	CAN_RUN,
+	CAN_RECORD,
 	CAN_COUNT,
 	NR_ABILITIES
 };

@@ -77,6 +77,7 @@ const struct contender explicit_copy = {
 	.counts = mock_counts,
 	.cannot = {
 		[CAN_INPLACE] = "the device does not work on host memory",
+		[CAN_MAP_HOST] = "the device maps nothing of the process",
 		[CAN_POPULATE] = "device memory is there before it is used",
 		[CAN_COUNT] = "the program has the pointers",
 	},

@@ -139,6 +139,9 @@ const struct contender hmm = {
 	.write = hmm_write,
 	.counts = hmm_counts,
 	.cannot = {
+		[CAN_DETACH] = "it searches all memory of the device for data to bring home",
+		[CAN_RUN] = "its reads are ioctls",
+		[CAN_RECORD] = "records nothing besides the device's page table",
 		[CAN_COUNT] = "records nothing besides the device's page table",
 	},
 };

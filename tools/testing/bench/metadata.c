@@ -4,10 +4,10 @@
  * on the device.
  *
  * KERNEL_MEMORY is what the kernel says it uses itself, in /proc/meminfo: slabs,
- * page tables, per CPU and vmalloc areas. Its resolution is a page. The page table
- * of the mock accelerator, which is the same for all that stand on it, is not part
- * of it: it is there from the time before, at the same addresses. Of test_hmm it is:
- * its device's page table, an xarray, is all that it has, and is given back.
+ * page tables, per CPU and vmalloc areas. Its resolution is a page: what is below is
+ * nothing. The page table of the device is part of it for nobody. That of the mock
+ * accelerator is there from the time before, at the same addresses, or, of explicit,
+ * from the start. test_hmm has nothing else, and takes no part.
  *
  * RECORDS is what the contender counts itself.
  */
@@ -103,7 +103,7 @@ static double grown(const struct contender *c, const struct workload *w,
 	if (c->forget)
 		c->forget(va, w->bytes);
 	memory_put(va, w->bytes);
-	return after - before;
+	return after > before ? after - before : 0;
 }
 
 void run_metadata(const struct contender *c, const struct workload *w,

@@ -46,17 +46,20 @@
 		.key = "munmap_unused_" _key, .group = "extents",		\
 		.what = "munmap of an unused page, " #_nr " extents mapped",	\
 		.unit = PER_CALL, .run = run_extents, .part = MUNMAP_UNUSED,	\
-		.x = _nr, .x_name = "extents", .rounds = 11,			\
+		.needs = NEEDS(MAP_HOST), .x = _nr, .x_name = "extents",	\
+		.rounds = 11,							\
 	}, {									\
 		.key = "munmap_mapped_" _key, .group = "extents",		\
 		.what = "munmap of a mapped page, " #_nr " extents mapped",	\
 		.unit = PER_CALL, .run = run_extents, .part = MUNMAP_MAPPED,	\
-		.x = _nr, .x_name = "extents", .rounds = 11,			\
+		.needs = NEEDS(MAP_HOST), .x = _nr, .x_name = "extents",	\
+		.rounds = 11,							\
 	}, {									\
 		.key = "mprotect_mapped_" _key, .group = "extents",		\
 		.what = "mprotect of a mapped page, " #_nr " extents mapped",	\
 		.unit = PER_CALL, .run = run_extents, .part = MPROTECT_MAPPED,	\
-		.x = _nr, .x_name = "extents", .rounds = 11,			\
+		.needs = NEEDS(MAP_HOST), .x = _nr, .x_name = "extents",	\
+		.rounds = 11,							\
 	}
 
 #define THREADS(_nr)								\
@@ -116,13 +119,13 @@ const struct workload workloads[] = {
 	{
 		.key = "resident_4k", .group = "resident",
 		.what = "device reads 4 KiB that it has, and hands them over",
-		.unit = PER_4K, .run = run_resident, .memory = MEM_BASE,
-		.bytes = PAGE, .rounds = 11,
+		.unit = PER_4K, .run = run_resident, .needs = NEEDS(RUN),
+		.memory = MEM_BASE, .bytes = PAGE, .rounds = 11,
 	}, {
 		.key = "resident_2m", .group = "resident",
 		.what = "device reads 2 MiB that it has, and hands them over",
-		.unit = PER_2M, .run = run_resident, .memory = MEM_THP,
-		.bytes = HUGE, .rounds = 5,
+		.unit = PER_2M, .run = run_resident, .needs = NEEDS(RUN),
+		.memory = MEM_THP, .bytes = HUGE, .rounds = 5,
 	}, {
 		.key = "pingpong_2m", .group = "pingpong",
 		.what = "CPU and device in turn, 2 MiB THP, there and back",
@@ -155,8 +158,8 @@ const struct workload workloads[] = {
 	}, {
 		.key = "detach", .group = "lifecycle",
 		.what = "detach a device", .unit = PER_CALL,
-		.run = run_attach, .part = DETACH, .needs = NEEDS(ATTACH),
-		.rounds = 11,
+		.run = run_attach, .part = DETACH,
+		.needs = NEEDS(ATTACH) | NEEDS(DETACH), .rounds = 11,
 	}, {
 		.key = "fork_256m", .group = "lifecycle",
 		.what = "fork with 256 MiB on the device, THP",
@@ -166,14 +169,14 @@ const struct workload workloads[] = {
 		.key = "metadata_thp", .group = "memory",
 		.what = "kernel memory besides the data, THP",
 		.unit = "bytes per GiB on the device", .run = run_metadata,
-		.part = KERNEL_MEMORY, .memory = MEM_THP, .bytes = 256 * MIB,
-		.rounds = 1,
+		.part = KERNEL_MEMORY, .needs = NEEDS(RECORD), .memory = MEM_THP,
+		.bytes = 256 * MIB, .rounds = 1,
 	}, {
 		.key = "metadata_base", .group = "memory",
 		.what = "kernel memory besides the data, base pages",
 		.unit = "bytes per GiB on the device", .run = run_metadata,
-		.part = KERNEL_MEMORY, .memory = MEM_BASE, .bytes = 64 * MIB,
-		.rounds = 1,
+		.part = KERNEL_MEMORY, .needs = NEEDS(RECORD), .memory = MEM_BASE,
+		.bytes = 64 * MIB, .rounds = 1,
 	}, {
 		.key = "records_thp", .group = "memory",
 		.what = "records of what is where, as counted, THP",
