@@ -11,6 +11,7 @@
 #include "bench.h"
 
 #define WARM_UP		2
+#define FORK_WARM_UP	1
 #define TRIAL		HUGE
 
 /* An attachment is worth something if data goes to the device and back by it. */
@@ -114,32 +115,60 @@ static void device_looks(const struct contender *c, char *va, size_t len,
 	r->checked += len;
 }
 
-void run_fork(const struct contender *c, const struct workload *w,
-	      struct result *r)
+/* Its data is on the device, which has mapped all of it. */
+static char *resident_memory(const struct contender *c, const struct workload *w)
 {
-	char *buf = buffer_get(w->bytes), *va;
-	struct cost cost = { 0 };
-	unsigned int i;
+	char *va = memory_get(w->memory, w->bytes);
+	struct cost cost;
 
-	attach(c, 0);
-	va = memory_get(w->memory, w->bytes);
 	if (c->adopt)
 		c->adopt(va, w->bytes);
 	bytes_write(va, w->bytes, 1);
 	cost_prefetch(c, 0, va, w->bytes);
-	for (i = 0; i < WARM_UP + w->rounds; i++) {
-		cost.total = fork_once(c, va, w->bytes, false);
-		if (i >= WARM_UP)
-			result_add(r, &cost);
+	if (c->again) {
+		/* Who moves data beforehand may not have mapped it. */
+		cost = cost_of(c, c->again, c->again, 0, va, w->bytes);
+		must(!bytes_moved(&cost.did), "what was there moved again");
 	}
-	device_looks(c, va, w->bytes, buf, r);
-	cost_of(c, c->prefetch ?: c->to_device, NULL, 0, va, w->bytes);
-	fork_once(c, va, w->bytes, true);
-	r->checked += w->bytes;
-	device_looks(c, va, w->bytes, buf, r);
+	return va;
+}
+
+static void resident_memory_put(const struct contender *c,
+				const struct workload *w, char *va)
+{
 	if (c->forget)
 		c->forget(va, w->bytes);
 	memory_put(va, w->bytes);
+}
+
+/* What fork() ends, such as the device's mappings, is there for each of them. */
+static void fork_round(const struct contender *c, const struct workload *w,
+		       char *buf, bool measured, struct result *r)
+{
+	char *va = resident_memory(c, w);
+	struct cost cost = { 0 };
+
+	cost.total = fork_once(c, va, w->bytes, false);
+	if (measured)
+		result_add(r, &cost);
+	device_looks(c, va, w->bytes, buf, r);
+	resident_memory_put(c, w, va);
+}
+
+void run_fork(const struct contender *c, const struct workload *w,
+	      struct result *r)
+{
+	char *buf = buffer_get(w->bytes), *va;
+	unsigned int i;
+
+	attach(c, 0);
+	for (i = 0; i < FORK_WARM_UP + w->rounds; i++)
+		fork_round(c, w, buf, i >= FORK_WARM_UP, r);
+	va = resident_memory(c, w);
+	fork_once(c, va, w->bytes, true);
+	r->checked += w->bytes;
+	device_looks(c, va, w->bytes, buf, r);
+	resident_memory_put(c, w, va);
 	detach(0);
 	buffer_put(buf, w->bytes);
 }

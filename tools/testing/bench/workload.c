@@ -164,7 +164,7 @@ const struct workload workloads[] = {
 		.key = "fork_256m", .group = "lifecycle",
 		.what = "fork with 256 MiB on the device, THP",
 		.unit = PER_CALL, .run = run_fork, .memory = MEM_THP,
-		.bytes = 256 * MIB, .rounds = 5,
+		.bytes = 256 * MIB, .rounds = 3,
 	}, {
 		.key = "metadata_thp", .group = "memory",
 		.what = "kernel memory besides the data, THP",
