@@ -68,7 +68,7 @@ def goal_rows(bench: Bench) -> list[Row]:
 
 
 def waits_head(bench: Bench) -> list[str]:
-    return ["waits for locks: times, instructions", *bench.contenders]
+    return ["waits for locks: times, ns of the guest", *bench.contenders]
 
 
 def waits_rows(bench: Bench) -> list[Row]:

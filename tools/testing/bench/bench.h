@@ -312,7 +312,7 @@ void gmem_bring_home(const struct contender *c, unsigned int dev, char *va,
  * @faults: of the device, the last time
  * @moved: bytes that were copied or cleared, the last time
  * @waits: times that somebody had to wait for a lock, where that was counted
- * @wait: ... and for how many ticks
+ * @wait: ... and for how many ticks, those of all CPUs, to the microsecond
  * @checked: bytes that were seen to be right
  */
 struct result {

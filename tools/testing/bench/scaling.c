@@ -28,6 +28,7 @@
 #define MAX_THREADS	8
 #define FAULTS		8	/* of each thread */
 #define TRACING		"/sys/kernel/tracing/"
+#define MAX_WAITS	(4 * MAX_THREADS)
 
 #define RTC_INDEX	0x70
 #define RTC_DATA	0x71
@@ -154,57 +155,95 @@ static void trace_set(const char *file, const char *value)
 	close(fd);
 }
 
+/* Of the threads that we are going to start. */
 static void trace_begin(void)
 {
+	char pid[16];
+
+	snprintf(pid, sizeof(pid), "%d", getpid());
 	trace_set("trace_clock", "mono");
+	trace_set("options/event-fork", "1");
+	trace_set("set_event_pid", pid);
 	trace_set("trace", "\n");
 	trace_set("events/lock/contention_begin/enable", "1");
 	trace_set("events/lock/contention_end/enable", "1");
 }
 
-/*
- * "comm-pid [cpu] flags seconds.micro: contention_begin: ...". Who waits is on one
- * CPU all the time.
- */
-static void trace_line(const char *line, double begun[], struct result *r)
+/* A wait that goes on. A thread that waits may be interrupted by another wait. */
+struct wait {
+	unsigned long pid;
+	unsigned long long lock;
+	double begun;
+};
+
+static struct wait waits[MAX_WAITS];
+
+static struct wait *wait_of(unsigned long pid, unsigned long long lock)
 {
-	const char *cpu = strchr(line, '['), *event;
-	unsigned int nr;
-	double when;
+	struct wait *unused = NULL;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(waits); i++) {
+		if (!waits[i].begun)
+			unused = &waits[i];
+		else if (waits[i].pid == pid && waits[i].lock == lock)
+			return &waits[i];
+	}
+	must(unused, "more waits for locks than there are threads");
+	unused->pid = pid;
+	unused->lock = lock;
+	return unused;
+}
+
+/*
+ * "comm-pid [cpu] flags seconds.micro: contention_begin: lock (flags=...)". Who spins
+ * first, and then sleeps, begins more than once, and ends once.
+ */
+static void trace_line(const char *line, struct result *r)
+{
+	const char *pid = strstr(line, " ["), *event, *when;
+	struct wait *wait;
+	double now;
 
 	event = strstr(line, ": contention_");
-	if (line[0] == '#' || !cpu || !event)
+	if (line[0] == '#' || !pid || !event)
 		return;
-	while (event > line && event[-1] != ' ')
-		event--;
-	nr = strtoul(cpu + 1, NULL, 10);
-	when = strtod(event, NULL) * 1e9;
-	if (nr >= MAX_THREADS)
-		return;
-	if (strstr(event, "contention_begin")) {
-		r->waits++;
-		begun[nr] = when;
-	} else if (begun[nr]) {
-		r->wait += when - begun[nr];
-		begun[nr] = 0;
+	while (pid > line && pid[-1] != '-')
+		pid--;
+	for (when = event; when > line && when[-1] != ' '; )
+		when--;
+	now = strtod(when, NULL) * 1e9;
+	event += strlen(": contention_");
+	wait = wait_of(strtoul(pid, NULL, 10),
+		       strtoull(strchr(event, ':') + 1, NULL, 16));
+	if (!strncmp(event, "begin", strlen("begin"))) {
+		if (!wait->begun) {
+			wait->begun = now;
+			r->waits++;
+		}
+	} else if (wait->begun) {
+		r->wait += now - wait->begun;
+		wait->begun = 0;
 	}
 }
 
 static void trace_end(struct result *r)
 {
-	double begun[MAX_THREADS] = { 0 };
 	char *line = NULL;
 	size_t size = 0;
 	FILE *f;
 
 	trace_set("events/lock/contention_begin/enable", "0");
 	trace_set("events/lock/contention_end/enable", "0");
+	trace_set("set_event_pid", "");
+	trace_set("options/event-fork", "0");
 	f = fopen(TRACING "trace", "re");
 	if (!f)
 		give_up(TRACING "trace");
 	r->has_waits = true;
+	memset(waits, 0, sizeof(waits));
 	while (getline(&line, &size, f) > 0)
-		trace_line(line, begun, r);
+		trace_line(line, r);
 	free(line);
 	fclose(f);
 }
