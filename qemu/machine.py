@@ -16,8 +16,7 @@ QBOOT = Path("/usr/share/qemu/qboot.rom")
 ICOUNT = {"dma": "shift=5,sleep=off", "count": "shift=0,sleep=off"}
 
 # Without "rep movsb" and "rep stosb", which are fast on a real CPU and go byte by byte
-# here: a page fault takes a third of the time, that of a huge page a seventh. Where
-# instructions are counted, a copied byte costs the same by whatever routine.
+# here: a page fault takes a third of the time, that of a huge page a seventh.
 CPU = "max,la57=off,erms=off,fsrm=off"
 
 # A busy host must not look like a broken guest

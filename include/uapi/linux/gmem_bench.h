@@ -32,8 +32,8 @@ enum {
  *		%GMEM_BENCH_LIMIT_MAX
  * @ns:		out: time that the copies took
  *
- * What no contender can be faster than: copy the range by a CPU, page by page, with
- * the routine that copies for all contenders. @ns is the time for this loop alone.
+ * What contenders are measured by: copy the range by a CPU, page by page, with the
+ * routine that copies for those on this device. @ns is the time for this loop alone.
  * Finding the pages is not in it.
  *
  * The errnos are those of the other ioctls; EFAULT stands for a range that is not

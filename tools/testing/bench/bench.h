@@ -85,7 +85,6 @@ void must(bool good, const char *what);
 
 /* module.c */
 
-bool module_exists(const char *file);
 void module_load(const char *file, const char *parameters);
 void module_unload(const char *file);
 void module_symbols(const char *path);

@@ -50,7 +50,7 @@ void extents_end(void)
 {
 	if (!owner)
 		return;
-	munmap(FIELD, nr_extents * STRIDE);
+	must(!munmap(FIELD, nr_extents * STRIDE), "extents cannot be unmapped");
 	detach(0);
 	owner = NULL;
 }
@@ -76,26 +76,31 @@ static void extents_begin(const struct contender *c, unsigned int nr,
 		check_page(c, extent(i), i, r);
 }
 
+static double time_of_munmap(char *page)
+{
+	uint64_t start = measure_begin(), took;
+	int ret = munmap(page, PAGE);
+
+	took = measure_end(start);
+	must(!ret, "a page cannot be unmapped");
+	return took;
+}
+
 /* A page that no device has ever seen. */
 static double munmap_unused(void)
 {
 	char *va = memory_get_at(LONELY, PAGE);
-	uint64_t start;
 
 	write_page(va, 0);
-	start = measure_begin();
-	munmap(va, PAGE);
-	return measure_end(start);
+	return time_of_munmap(va);
 }
 
 /* One that the device uses. Nor may it see it any more: other data is there. */
 static double munmap_mapped(const struct contender *c, char *page,
 			    uint64_t seed, struct result *r)
 {
-	uint64_t start = measure_begin(), took;
+	double took = time_of_munmap(page);
 
-	munmap(page, PAGE);
-	took = measure_end(start);
 	memory_get_at(page, PAGE);
 	write_page(page, seed);
 	check_page(c, page, seed, r);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The limit: nothing but the copy, page by page. Nobody can be below it. Where
- * nothing is copied, it is the same call of a process that has no device.
+ * The limit: nothing but the copy, page by page. Who copies larger pieces may be a
+ * little below it. Where nothing is copied, it is the same call of a process that has
+ * no device.
  */
 #include <sys/ioctl.h>
 

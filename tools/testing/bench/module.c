@@ -18,14 +18,6 @@ static void module_path(char *path, size_t size, const char *file)
 	snprintf(path, size, "/lib/modules/%s", file);
 }
 
-bool module_exists(const char *file)
-{
-	char path[256];
-
-	module_path(path, sizeof(path), file);
-	return !access(path, R_OK);
-}
-
 void module_load(const char *file, const char *parameters)
 {
 	char path[256];
