@@ -18,7 +18,8 @@ OURS = "gmem"
 LIMIT = "limit"
 
 # Of a figure
-NUMBERS = ("total", "copy", "net", "faults", "moved_bytes", "lock_waits", "lock_wait")
+NUMBERS = ("total", "copy", "net", "verified_bytes", "faults", "moved_bytes", "lock_waits",
+           "lock_wait")
 
 # In this order; a group that is not here comes last, under its own name
 GROUPS = {
@@ -42,7 +43,8 @@ class Figure:
     total: float
     copy: float | None = None
     net: float | None = None
-    verified: bool = True
+    verified: bool = False
+    verified_bytes: float | None = None
     faults: float | None = None
     moved_bytes: float | None = None
     lock_waits: float | None = None
@@ -106,7 +108,7 @@ def read_figure(where: str, raw: dict) -> Figure:
     for name, value in numbers.items():
         if not is_number(value):
             raise BenchError(f"{where}: {name} is {value}")
-    return Figure(**numbers, verified=raw.get("verified", True))
+    return Figure(**numbers, verified=raw.get("verified") is True)
 
 
 def read_samples(where: str, raw: dict) -> list[float]:

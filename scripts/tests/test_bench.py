@@ -30,7 +30,6 @@ def load(name: str):
 
 class BenchTest(unittest.TestCase):
     def setUp(self) -> None:
-        self.maxDiff = None
         self.data = copy.deepcopy(MADE_UP)
 
     def bench(self) -> results.Bench:
@@ -179,8 +178,42 @@ class CheckTest(BenchTest):
         self.assertEqual(len(self.judge()), 1)
 
     def test_unverified(self) -> None:
-        self.raw("resident_4k")["results"]["svm"]["verified"] = False
-        self.assertEqual(self.judge(), ["resident_4k: the data of svm was not verified"])
+        wrong = ["resident_4k: the data of svm was not verified"]
+        result = self.raw("resident_4k")["results"]["svm"]
+        result["verified"] = False
+        self.assertEqual(self.judge(), wrong)
+        result["verified"] = 1
+        self.assertEqual(self.judge(), wrong)
+        del result["verified"]
+        self.assertEqual(self.judge(), wrong)
+
+    def test_unverified_limit(self) -> None:
+        self.raw("to_device_2m_thp")["results"]["limit"]["verified"] = False
+        self.assertEqual(self.judge(), ["to_device_2m_thp: the data of limit was not verified"])
+
+    def test_verified_in_part(self) -> None:
+        result = self.raw("resident_4k")["results"]["svm"]
+        whole = result["verified_bytes"]
+        result["verified_bytes"] = whole - 1
+        self.assertEqual(self.judge(), ["resident_4k: not as many bytes were verified for each: "
+                                        f"gmem {whole:,}, svm {whole - 1:,}"])
+        del result["verified_bytes"]
+        self.assertEqual(len(self.judge()), 2)
+
+    def with_memory(self, ours: int, theirs: int) -> results.Bench:
+        """As many pages for each GiB, where a GiB is measured."""
+        data = copy.deepcopy(MADE_UP)
+        memory = next(w for w in data["workloads"] if w["key"] == "records_thp")
+        memory["bytes"] = 1 << 30
+        for key, pages in ("gmem", ours), ("svm", theirs):
+            memory["results"][key] = {"total": pages * 4096}
+        return results.parse(data)
+
+    def test_page_of_memory(self) -> None:
+        for now, then, failures in (((2, 0), (0, 0), 0), ((3, 0), (0, 0), 1),
+                                    ((42, 40), (40, 40), 0), ((43, 40), (40, 40), 1)):
+            found = self.check.worse(self.with_memory(*now), self.with_memory(*then))
+            self.assertEqual(len(found), failures, found)
 
     def test_unsteady(self) -> None:
         result = self.raw("munmap_unused_1k")["results"]["svm"]
@@ -204,30 +237,45 @@ class CheckTest(BenchTest):
             self.assertEqual(len(self.check.judge(self.bench(), None)), failures)
         del self.data["fault_thp_insns"]
         self.assertEqual(len(self.check.judge(self.bench(), None)), 1)
+        for budget in ({}, None):
+            self.data["budget"] = budget
+            self.assertEqual(self.judge(), ["nothing has a budget"])
 
     def test_goals(self) -> None:
         self.assertEqual([g.measured(self.bench()) for g in self.check.GOALS][1:3],
                          [-300, 7600 / 7501])
         for contender in ("gmem", "svm", "hmm", "limit"):
             self.set_total("munmap_unused_100k", contender, 1.3)
-        self.recorded = self.bench()
-        self.assertEqual(self.judge(), ["munmap of an unused page, 100,000 extents to 1,000: "
-                                        "1.317, the goal is 1.200"])
+        lost = "munmap of an unused page, 100,000 extents to 1,000: 1.317, the goal is 1.200"
+        self.assertEqual(self.judge(), [lost])
+        self.assertEqual(self.open(), [])
         self.assertEqual(self.check.judge(self.bench(), None), [])
+        # Nobody had reached it when this was recorded
+        self.recorded = self.bench()
+        self.assertEqual(self.judge(), [])
+        self.assertEqual(self.open(), [f"{lost} (no profile shows what the floor is)"])
         self.data["workloads"].remove(self.raw("munmap_unused_100k"))
         self.recorded = self.bench()
-        self.assertEqual(len(self.judge()), 1)
+        self.assertEqual(self.judge(), ["munmap of an unused page, 100,000 extents to 1,000: "
+                                        "was not measured"])
+
+    def open(self) -> list[str]:
+        return self.check.open_goals(self.bench(), self.recorded)
+
+    def test_profiled(self) -> None:
+        recorded = results.read(REPO / "tools/testing/bench/recorded.json")
+        self.assertEqual(self.check.read_profiled() - {w.key for w in recorded.workloads}, set())
 
     def test_goal_that_nobody_can_reach(self) -> None:
         results_of = self.raw("to_device_2m_thp")["results"]
         results_of["hmm"]["total"] = 600000
         self.recorded = self.bench()
         # The bare copy takes 0.512 of that
-        self.assertEqual(self.judge(), ["2 MiB THP to the device, to HMM: 0.595, "
-                                        "the goal is 0.512"])
+        self.assertEqual(self.open(), ["2 MiB THP to the device, to HMM: 0.595, the goal is 0.512 "
+                                       "(a profile shows what the floor is)"])
         results_of["gmem"]["total"] = 310000
         self.recorded = self.bench()
-        self.assertEqual(self.judge(), [])
+        self.assertEqual(self.judge() + self.open(), [])
 
     def test_more_code(self) -> None:
         self.data["economy"]["gmem"]["glue"] += 2
