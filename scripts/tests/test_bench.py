@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """bench-report: what follows from the benchmark's JSON.  The figures are made up."""
 
+import argparse
 import copy
 import json
 import sys
@@ -9,6 +10,7 @@ import unittest
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
+from unittest import mock
 
 REPO = Path(__file__).resolve().parents[2]
 REPORT = REPO / "scripts/bench-report"
@@ -297,6 +299,7 @@ class PageTest(BenchTest):
         text = (REPO / "Documentation/mm/gmem/benchmark.rst").read_text()
         for name in load("page").files(self.bench()):
             self.assertEqual(text.count(f".. include:: benchmark/{name}\n"), 1, name)
+        self.assertEqual(text.count(".. include:: benchmark/profiles.txt\n"), 1)
         for plot in load("plots").PLOTS:
             self.assertEqual(text.count(f".. kernel-figure:: benchmark/{plot.name}.svg\n"), 1)
 
@@ -305,6 +308,88 @@ class PageTest(BenchTest):
         folder = REPO / "Documentation/mm/gmem/benchmark"
         for name, text in load("page").files(recorded).items():
             self.assertEqual((folder / name).read_text(), text, name)
+
+
+class ProfileTest(BenchTest):
+    # Both modules were at the same address, one after the other
+    SYMBOLS = """\
+profile inplace_4k hmm
+profile to_device_2m_thp hmm
+contender hmm
+ffffffffa0000000 t dmirror_fault	[test_hmm]
+ffffffffa0000800 d dmirror_data	[test_hmm]
+profile inplace_4k gmem
+profile to_device_2m_thp gmem
+contender gmem
+ffffffffa0000000 t cmd_run.isra.0	[gmem_mock]
+ffffffffa0000100 t gmock_fault	[gmem_mock]
+"""
+    NM = {"kernel": "ffffffff81000000 T do_syscall_64\nffffffff81000100 t gm_fault\n"
+                    "ffffffff81000200 T lpt_find\nffffffff81000300 T gmap\n"
+                    "ffffffff81000400 D data\n                 U none\n",
+          "program": "0000000000401000 t mock_touch\n"}
+    COUNTS = ("total 100\ninsn ffffffffa0000004 30\ninsn ffffffffa0000904 20\n"
+              "insn ffffffff81000010 10\ninsn ffffffff81000110 15\ninsn ffffffff81000204 5\n"
+              "insn ffffffff81000304 10\ninsn 401004 9\ninsn 1000 1\n"
+              "call 0 401000 1 100\ncall 401000 ffffffff81000000 1 90\n"
+              "call ffffffff81000000 ffffffffa0000000 1 80\ncall 1 ffffffff81000100 2 35\n"
+              "call 2 ffffffff81000100 1 5\n")
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.profile = load("profile")
+        self.read, modules = self.profile.read_symbols(self.SYMBOLS)
+        base = [found for of, said in self.NM.items() for line in said.splitlines()
+                for found in self.profile.symbol(line, of)]
+        for profile in self.read:
+            symbols = self.profile.Symbols(base + modules[profile.contender])
+            self.profile.count(profile, self.COUNTS, symbols)
+
+    def test_whose(self) -> None:
+        self.assertEqual([p.owners() for p in self.read[1:3]], 2 * [
+            {"GMEM": 20, "driver": 50, "kernel": 20, "program": 10}])
+
+    def test_module_of_its_own(self) -> None:
+        names = [{f.name for f in p.alone if f.owner == "driver"} for p in self.read]
+        self.assertEqual(names, 2 * [{"dmirror_fault"}] + 2 * [{"cmd_run.isra.0", "gmock_fault"}])
+
+    def test_page(self) -> None:
+        hmm, _, gmem, _ = self.read
+        self.assertEqual(self.profile.page_rows(hmm), [
+            ("``dmirror_fault``", "driver", "80", "80.0%", "1"),
+            ("``gm_fault``", "GMEM", "40", "40.0%", "3")])
+        # cmd_run() but leads there
+        self.assertEqual(len(self.profile.page_rows(gmem)), 1)
+        self.assertIn(".. rubric:: device fault in place, one page of 4 KiB: gmem\n\n100 instructions: "
+                      "20 of GMEM itself, 50 of the driver, 20 of the kernel, 10 of the program.\n\n==",
+                      self.profile.page(gmem, self.bench()))
+
+    def test_order(self) -> None:
+        self.assertEqual([(p.workload, p.contender)
+                          for p in self.profile.in_order(self.read, self.bench())],
+                         [(key, who) for key in ("inplace_4k", "to_device_2m_thp")
+                          for who in ("gmem", "hmm")])
+
+    def test_text(self) -> None:
+        text = self.profile.text(self.read[0], 60)
+        self.assertTrue(text.startswith("== inplace_4k, hmm ==\n100 instructions: GMEM 20, "))
+        self.assertEqual(text.count("do_syscall_64"), 2)
+
+    def test_nothing_counted(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            symbols = Path(folder) / "symbols"
+            symbols.write_text(self.SYMBOLS)
+            args = argparse.Namespace(symbols=symbols, kernel=Path("/bin/true"), program=Path("/bin/true"),
+                                      counts=Path(folder) / "counts")
+            with mock.patch.object(self.profile, "symbols_of", return_value=[]):
+                for number in range(4):
+                    with self.assertRaises(results.BenchError):
+                        self.profile.read_profiles(args)
+                    (Path(folder) / f"counts.{number}").write_text(self.COUNTS)
+                self.assertEqual(len(self.profile.read_profiles(args)), 4)
+                symbols.write_text("profile inplace_4k hmm\n")
+                with self.assertRaises(results.BenchError):
+                    self.profile.read_profiles(args)
 
 
 class PlotsTest(BenchTest):

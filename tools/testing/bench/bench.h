@@ -68,6 +68,7 @@ static inline uint64_t ticks(void)
  * measure_begin() is the time; measure_end() is how long ago that was. Of what is done
  * for a row, only its own &workload.part is profiled: part_begins() says which part
  * is measured from now on, and returns the one before. PART_NONE never is profiled.
+ * profile_next() ends the profile of a row.
  */
 #define PART_NONE	(-1)
 
@@ -75,6 +76,7 @@ uint64_t measure_begin(void);
 uint64_t measure_end(uint64_t begin);
 int part_begins(int part);
 void profile_part(int part);
+void profile_next(void);
 
 /* main.c */
 
@@ -87,7 +89,7 @@ void must(bool good, const char *what);
 
 void module_load(const char *file, const char *parameters);
 void module_unload(const char *file);
-void module_symbols(const char *path);
+void module_symbols(FILE *to);
 
 /* memory.c */
 
@@ -370,20 +372,24 @@ extern bool took_part[MAX_CONTENDERS];
 /**
  * struct selection - which rows to run
  * @only: those whose key begins with this, or NULL: all
- * @profile: the one with this key, and what is measured of it last is marked for
- *	the profiler; or NULL
- * @symbols: file for the addresses of what is in the module, or NULL
+ * @profile: those with these keys, and what is measured of each last is marked for
+ *	the profiler; or nothing
+ * @nr_profile: how many
+ * @symbols: file for what was marked, and for the addresses of what is in the modules,
+ *	or NULL
  * @smp: those for several CPUs, instead of the others
  */
 struct selection {
 	const char *only;
-	const char *profile;
+	const char *profile[MAX_WORKLOADS];
+	unsigned int nr_profile;
 	const char *symbols;
 	bool smp;
 };
 
 void result_add(struct result *r, const struct cost *cost);
-void run_contender(unsigned int index, const struct selection *which);
+void run_contender(unsigned int index, const struct selection *which,
+		   bool takes_part);
 
 /* What workloads do; the enums are for &workload.part. */
 

@@ -8,15 +8,16 @@
  * are the same in every run, whatever else the machine does.
  *
  *	gmem-bench [--json FILE] [--repeat N] [--smp] [--only PREFIX]
- *		   [--profile KEY] [--symbols FILE] [--contender KEY]...
+ *		   [--profile KEY]... [--symbols FILE] [--contender KEY]...
  *
  * --smp	run the workloads for 8 CPUs, and none of the others
  * --only	run only the workloads whose key begins with PREFIX, and leave
  *		the budget alone
- * --profile	run this workload only, and mark what is measured of it, for
+ * --profile	run these workloads only, and mark what is measured of them, for
  *		scripts/bench-profile
- * --symbols	write to this file where the functions of the modules are
- * --contender	only with these; the limit takes part always
+ * --symbols	write to this file which were marked, in their order, and where
+ *		the functions of the modules are
+ * --contender	only with these, and the limit, unless it is for a profile
  * --repeat	how often a figure of the budget is measured
  *
  * The status is 0 when all budgets are met, 1 when one is missed, 2 when
@@ -67,6 +68,19 @@ static void choose(struct arguments *args, const char *key)
 	args->any_chosen = true;
 }
 
+static void profile(struct selection *which, const char *key)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_workloads; i++)
+		if (!strcmp(workloads[i].key, key))
+			break;
+	must(i < nr_workloads, "--profile: there is no workload of this name");
+	must(which->nr_profile < ARRAY_SIZE(which->profile),
+	     "--profile: too many");
+	which->profile[which->nr_profile++] = key;
+}
+
 static void parse_arguments(struct arguments *args, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -91,7 +105,7 @@ static void parse_arguments(struct arguments *args, int argc, char **argv)
 		else if (opt == 'o')
 			args->which.only = optarg;
 		else if (opt == 'p')
-			args->which.profile = optarg;
+			profile(&args->which, optarg);
 		else if (opt == 'y')
 			args->which.symbols = optarg;
 		else if (opt == 'c')
@@ -137,14 +151,19 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	calibrate();
 	allow_many_mappings();
-	has_budget = !args.which.smp && !args.which.only && !args.which.profile &&
-		     takes_part(&args, 0);
+	has_budget = !args.which.smp && !args.which.only &&
+		     !args.which.nr_profile && takes_part(&args, 0);
 	if (has_budget)
 		met = budget(args.repeat);
 	/* The limit is the last in the table, and the first to be measured. */
-	for (i = nr_contenders; i--; )
-		if (contenders[i] == &limit || takes_part(&args, i))
-			run_contender(i, &args.which);
+	for (i = nr_contenders; i--; ) {
+		bool is_limit = contenders[i] == &limit;
+		bool part = takes_part(&args, i) ||
+			    (is_limit && !args.which.nr_profile);
+
+		if (part || is_limit)
+			run_contender(i, &args.which, part);
+	}
 	print_results();
 	write_json(args.json, has_budget, met);
 	return !met;

@@ -30,19 +30,20 @@ void module_load(const char *file, const char *parameters)
 	close(fd);
 }
 
-/* Where its functions are, as long as it is loaded: the kernel's own need no telling. */
-void module_symbols(const char *path)
+/*
+ * Where its functions are, as long as it is loaded. The kernel's own need no telling.
+ */
+void module_symbols(FILE *to)
 {
-	FILE *from = fopen("/proc/kallsyms", "r"), *to = fopen(path, "a");
+	FILE *from = fopen("/proc/kallsyms", "re");
 	char line[512];
 
-	if (!from || !to)
-		give_up(path);
+	if (!from)
+		give_up("/proc/kallsyms");
 	while (fgets(line, sizeof(line), from))
 		if (strchr(line, '['))
 			fputs(line, to);
 	fclose(from);
-	fclose(to);
 }
 
 /* The kernel's name of file.ko: without suffix, '-' as '_'. */

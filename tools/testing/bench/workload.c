@@ -234,34 +234,85 @@ static void run_row(unsigned int contender, unsigned int row)
 	workloads[row].run(c, &workloads[row], r);
 }
 
+static bool is_profiled(const struct workload *w, const struct selection *which)
+{
+	unsigned int i;
+
+	for (i = 0; i < which->nr_profile; i++)
+		if (!strcmp(w->key, which->profile[i]))
+			return true;
+	return false;
+}
+
 static bool is_selected(const struct workload *w, const struct selection *which)
 {
-	if (which->profile)
-		return !strcmp(w->key, which->profile);
+	if (which->nr_profile)
+		return is_profiled(w, which);
 	if (which->smp != !strcmp(w->group, "scaling"))
 		return false;
 	return !which->only || !strncmp(w->key, which->only, strlen(which->only));
 }
 
-/* All its workloads, or those that are selected. */
-void run_contender(unsigned int index, const struct selection *which)
+/* In their order these are the profiles: "profile WORKLOAD CONTENDER". */
+static void profile_row(unsigned int contender, unsigned int row, FILE *symbols)
+{
+	profile_part(workloads[row].part);
+	run_row(contender, row);
+	profile_part(PART_NONE);
+	if (results[row][contender].absent)
+		return;
+	profile_next();
+	if (symbols)
+		fprintf(symbols, "profile %s %s\n", workloads[row].key,
+			contenders[contender]->key);
+}
+
+static void profile_rows(unsigned int index, const struct selection *which)
+{
+	FILE *symbols = NULL;
+	unsigned int row;
+
+	if (which->symbols) {
+		symbols = fopen(which->symbols, "ae");
+		if (!symbols)
+			give_up(which->symbols);
+	}
+	for (row = 0; row < nr_workloads; row++)
+		if (is_selected(&workloads[row], which))
+			profile_row(index, row, symbols);
+	if (!symbols)
+		return;
+	fprintf(symbols, "contender %s\n", contenders[index]->key);
+	module_symbols(symbols);
+	if (fclose(symbols))
+		give_up(which->symbols);
+}
+
+static void run_rows(unsigned int index, const struct selection *which)
 {
 	unsigned int row;
 
+	for (row = 0; row < nr_workloads; row++)
+		if (is_selected(&workloads[row], which))
+			run_row(index, row);
+}
+
+/*
+ * All its workloads, or those that are selected. Of the limit only what copying costs,
+ * if it does not take part itself.
+ */
+void run_contender(unsigned int index, const struct selection *which,
+		   bool takes_part)
+{
 	printf("(%s)\n", contenders[index]->name);
-	took_part[index] = true;
 	module_load(contenders[index]->module, contenders[index]->parameters);
 	if (contenders[index] == &limit)
 		measure_copy();
-	for (row = 0; row < nr_workloads; row++) {
-		if (!is_selected(&workloads[row], which))
-			continue;
-		if (which->profile)
-			profile_part(workloads[row].part);
-		run_row(index, row);
-	}
+	took_part[index] = takes_part;
+	if (takes_part && which->nr_profile)
+		profile_rows(index, which);
+	else if (takes_part)
+		run_rows(index, which);
 	extents_end();
-	if (which->symbols)
-		module_symbols(which->symbols);
 	module_unload(contenders[index]->module);
 }

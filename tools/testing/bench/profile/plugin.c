@@ -3,17 +3,18 @@
  * A plugin for QEMU: counts each instruction between two marks of the benchmark, by
  * address, and each call, with all that happened inside it.
  *
- *	-plugin plugin.so,begin=ADDRESS,end=ADDRESS,out=FILE
+ *	-plugin plugin.so,begin=ADDRESS,end=ADDRESS,next=ADDRESS,out=FILE
  *
- * What was counted between the last pair of marks is written at the end:
+ * What was counted between the last pair of marks is written at the third mark, "next",
+ * to FILE.0, FILE.1 and so on:
  *
  *	total N				instructions between the marks
  *	insn ADDRESS N			how often one was executed
  *	call FROM TO CALLS N		function FROM called TO, and N instructions were
  *					executed until it returned; FROM 0 is unknown
  *
- * CPUs take turns when instructions are counted. The interface is that of qemu-plugin.h, version 1, which distributions
- * do not install; only what is used is declared.
+ * CPUs take turns when instructions are counted. The interface is that of qemu-plugin.h,
+ * version 1, which distributions do not install; only what is used is declared.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -33,8 +34,6 @@ void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id,
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
 		void (*cb)(unsigned int, void *),
 		enum qemu_plugin_cb_flags flags, void *data);
-void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id,
-		void (*cb)(qemu_plugin_id_t, void *), void *data);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb,
 						 size_t i);
@@ -79,7 +78,7 @@ struct edge {
 	uint64_t from, to, calls, inside;
 };
 
-static uint64_t begin, end;
+static uint64_t begin, end, next;
 static const char *out;
 
 static struct insn *insns;
@@ -88,6 +87,8 @@ static struct edge edges[MAX_EDGES];
 
 static bool counting;
 static unsigned int counted;	/* rounds so far */
+static unsigned int written;	/* of these, the last one that was written */
+static unsigned int nr_files;
 static uint64_t total;
 
 /* Push, pop and call with a register or memory operand are told by the opcode. */
@@ -176,10 +177,46 @@ static void end_round(void)
 	counting = false;
 }
 
+static void write_edges(FILE *f)
+{
+	unsigned int i;
+
+	for (i = 0; i < MAX_EDGES; i++)
+		if (edges[i].calls)
+			fprintf(f, "call %" PRIx64 " %" PRIx64 " %" PRIu64
+				" %" PRIu64 "\n", edges[i].from, edges[i].to,
+				edges[i].calls, edges[i].inside);
+}
+
+/* The last round, if there was one since. A file for each mark, or none fits. */
+static void write_round(void)
+{
+	const struct insn *insn;
+	char path[4096];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s.%u", out, nr_files++);
+	if (written == counted)
+		return;
+	written = counted;
+	f = fopen(path, "w");
+	if (!f)
+		return;
+	fprintf(f, "total %" PRIu64 "\n", total);
+	for (insn = insns; insn; insn = insn->next)
+		if (insn->round == counted && insn->count)
+			fprintf(f, "insn %" PRIx64 " %" PRIu64 "\n", insn->addr,
+				insn->count);
+	write_edges(f);
+	fclose(f);
+}
+
 static void executed(unsigned int index, void *data)
 {
 	struct insn *insn = data;
 
+	if (insn->addr == next)
+		write_round();
 	if (insn->addr == begin)
 		begin_round();
 	if (!counting)
@@ -220,29 +257,6 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	}
 }
 
-static void write_all(qemu_plugin_id_t id, void *unused)
-{
-	FILE *f = fopen(out, "w");
-	const struct insn *insn;
-	unsigned int i;
-
-	(void)id;
-	(void)unused;
-	if (!f)
-		return;
-	fprintf(f, "total %" PRIu64 "\n", total);
-	for (insn = insns; insn; insn = insn->next)
-		if (insn->round == counted && insn->count)
-			fprintf(f, "insn %" PRIx64 " %" PRIu64 "\n", insn->addr,
-				insn->count);
-	for (i = 0; i < MAX_EDGES; i++)
-		if (edges[i].calls)
-			fprintf(f, "call %" PRIx64 " %" PRIx64 " %" PRIu64
-				" %" PRIu64 "\n", edges[i].from, edges[i].to,
-				edges[i].calls, edges[i].inside);
-	fclose(f);
-}
-
 EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc,
 			       char **argv)
 {
@@ -254,14 +268,15 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc,
 			begin = strtoull(argv[i] + 6, NULL, 16);
 		else if (!strncmp(argv[i], "end=", 4))
 			end = strtoull(argv[i] + 4, NULL, 16);
+		else if (!strncmp(argv[i], "next=", 5))
+			next = strtoull(argv[i] + 5, NULL, 16);
 		else if (!strncmp(argv[i], "out=", 4))
 			out = strdup(argv[i] + 4);
 	}
-	if (!begin || !end || !out) {
-		fprintf(stderr, "plugin: begin=, end= and out= are needed\n");
+	if (!begin || !end || !next || !out) {
+		fprintf(stderr, "plugin: begin=, end=, next= and out= are needed\n");
 		return 1;
 	}
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
-	qemu_plugin_register_atexit_cb(id, write_all, NULL);
 	return 0;
 }
