@@ -77,7 +77,7 @@ check: ## run the static checks: checkpatch, sparse, coccinelle, kernel-doc, ...
 
 bench: ## count what GMEM and its peers cost (CHECK=1: against the record; PROFILE=workload: where)
 	@scripts/prepare kernel vm bench
-	@$(if $(PROFILE),scripts/bench-profile $(addprefix --contender ,$(CONTENDER)) $(PROFILE),scripts/bench)
+	@$(if $(PROFILE),scripts/bench-profile $(CONTENDER:%=--contender %) $(PROFILE),scripts/bench)
 
 footprint: ## print every line that GMEM adds to files of the kernel
 	@graft/graft footprint

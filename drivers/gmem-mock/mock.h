@@ -60,7 +60,8 @@ struct pci_dev;
 
 /*
  * What people see: device nodes, their class, the driver, debugfs; what the module
- * says of itself. Another module that is built from these sources, around another glue, has a name of its own.
+ * says of itself. Another module that is built from these sources, around another
+ * glue, has a name of its own.
  */
 #ifndef GMOCK_NAME
 #define GMOCK_NAME		"gmem-mock"

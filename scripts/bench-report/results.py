@@ -104,7 +104,8 @@ def is_number(value) -> bool:
 
 
 def read_figure(where: str, raw: dict) -> Figure:
-    numbers = {name: raw.get(name) for name in NUMBERS if name == "total" or raw.get(name) is not None}
+    numbers = {name: raw.get(name) for name in NUMBERS
+               if name == "total" or raw.get(name) is not None}
     for name, value in numbers.items():
         if not is_number(value):
             raise BenchError(f"{where}: {name} is {value}")

@@ -118,8 +118,10 @@ struct cost cost_of(const struct contender *c, access_fn *fn, access_fn *again,
 		must(!memcmp(&last, &after, sizeof(last)),
 		     "what was there already had to be fetched again");
 	}
-	if (c->bare)
-		cost.total = cost.copy = cost.did.bare;
+	if (c->bare) {
+		cost.total = cost.did.bare;
+		cost.copy = cost.total;
+	}
 	return cost;
 }
 

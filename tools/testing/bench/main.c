@@ -68,7 +68,7 @@ static void choose(struct arguments *args, const char *key)
 	args->any_chosen = true;
 }
 
-static void profile(struct selection *which, const char *key)
+static void add_profile(struct selection *which, const char *key)
 {
 	unsigned int i;
 
@@ -105,7 +105,7 @@ static void parse_arguments(struct arguments *args, int argc, char **argv)
 		else if (opt == 'o')
 			args->which.only = optarg;
 		else if (opt == 'p')
-			profile(&args->which, optarg);
+			add_profile(&args->which, optarg);
 		else if (opt == 'y')
 			args->which.symbols = optarg;
 		else if (opt == 'c')

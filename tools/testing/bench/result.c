@@ -14,9 +14,10 @@
  *	  "machine": { "kernel", "kernel_version", "cpus" } }
  *
  * "total", "copy" and "net" are medians, "net" that of the differences. "copy" is
- * what the limit needs for the bytes that moved. "faults" are those of the device in the last round, and "moved_bytes" what was copied to a
- * device or from it, or cleared there. "lock_waits" and "lock_wait" (in ticks)
- * are there if waits were counted; they are of all threads in one round.
+ * what the limit needs for the bytes that moved. "faults" are those of the device in
+ * the last round, and "moved_bytes" what was copied to a device or from it, or cleared
+ * there. "lock_waits" and "lock_wait" (in ticks) are there if waits were counted; they
+ * are of all threads in one round.
  */
 #include <stdlib.h>
 #include <sys/utsname.h>

@@ -281,8 +281,10 @@ static struct cost crew_faults(struct crew *crew, bool traced, struct result *r)
 	must(!memcmp(&last, &after, sizeof(last)),
 	     "what was there already had to be fetched again");
 	cost.total /= faults;
-	if (c->bare)
-		cost.total = cost.copy = crew->bare;
+	if (c->bare) {
+		cost.total = crew->bare;
+		cost.copy = cost.total;
+	}
 	return cost;
 }
 
