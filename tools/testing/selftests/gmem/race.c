@@ -43,7 +43,7 @@ static void crew_run(struct __test_metadata *_metadata, struct crew *crew,
 	for (i = 0; i < nr; i++)
 		ASSERT_EQ(0, pthread_create(&thread[i], NULL, fn[i], crew));
 	/* A loaded machine gets the time that it needs to do anything. */
-	for (i = 0; i < 20; i++) {
+	for (i = 0; i < 100; i++) {
 		usleep(gt_loop_ms(ms) * 1000);
 		if (gt_load(&crew->good) >= ENOUGH)
 			break;

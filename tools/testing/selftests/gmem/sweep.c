@@ -171,6 +171,33 @@ int sweep_disarm(struct sweep *sweep)
 	return nr > 1 || (!nr && !atol(text)) ? -EPROTO : kind;
 }
 
+/*
+ * From here on, the first call of an operation of the driver fails.
+ *
+ * Steps of one cannot promise to meet the one call of its kind: what a run allocates
+ * depends on what the runs before it left in the caches, so the n-th moves while n
+ * does.
+ */
+bool sweep_arm_kind(struct sweep *sweep, int kind)
+{
+	return !attr_write(kind, "times", "1") &&
+	       !attr_write(kind, "probability", "100");
+}
+
+/* Return: @kind if it failed, FAIL_NONE if it was not called. */
+int sweep_disarm_kind(struct sweep *sweep, int kind)
+{
+	bool failed = attr_failed(kind) == SWEEP_TIMES;
+	char times[32];
+
+	sweep->hits[kind] += failed;
+	snprintf(times, sizeof(times), "%u", SWEEP_TIMES - sweep->hits[kind]);
+	if (attr_write(kind, "probability", "0") ||
+	    attr_write(kind, "times", times))
+		return -EPROTO;
+	return failed ? kind : FAIL_NONE;
+}
+
 bool clean(void)
 {
 	unsigned long long end = gt_now_ms() + 2000;
