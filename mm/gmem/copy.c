@@ -170,13 +170,15 @@ void gm_copy_add(struct gm_copy *copy, enum gm_copy_op op, u64 dpa,
 			return;
 		}
 	}
-	copy->ext[copy->nr++] = (struct gm_copy_extent){
-		.op = op,
-		.size = size,
-		.dpa = dpa,
-		.phys = phys,
-		.dma_addr = DMA_MAPPING_ERROR,
-	};
+	/* Member by member: there is one for each page, and a literal is cleared first. */
+	last = &copy->ext[copy->nr++];
+	last->op = op;
+	last->size = size;
+	last->dpa = dpa;
+	last->dma_addr = DMA_MAPPING_ERROR;
+	last->phys = phys;
+	last->peer = NULL;
+	last->peer_dpa = 0;
 	if (copy->nr == GM_BATCH)
 		gm_copy_flush(copy);
 }

@@ -43,6 +43,7 @@
  * @populate:	first page of what may be populated
  * @populate_nr: how many pages of it
  * @all_movable: no page in the range is of a file, KSM's or on a device
+ * @all:	each page of the range is to move, and has a frame
  * @scratch:	working memory
  * @peers:	data on other devices moves, too
  * @peer:	where such data was met last
@@ -59,6 +60,7 @@ struct gm_migration {
 	unsigned long populate;
 	unsigned long populate_nr;
 	bool all_movable;
+	bool all;
 	struct gm_scratch *scratch;
 	bool peers;
 	const struct gm_hnode *peer;
@@ -239,6 +241,7 @@ static bool gm_frames_for_pages(struct gm_migration *mig)
 		gm_frame_init(mig->hnode, pfns[at], 0);
 		dst[i] = migrate_pfn(pfns[at++]);
 	}
+	mig->all = got == npages;
 	return got;
 }
 
@@ -255,7 +258,10 @@ static bool gm_migration_alloc(struct gm_migration *mig)
 	return gm_frames_for_pages(mig);
 }
 
-/* Pages that entry @i of src or dst stands for. */
+/*
+ * Pages that an entry of src or dst stands for. Of dst it is the same for all of them:
+ * only the first one can be for a whole block, and then there are no others.
+ */
 static unsigned long gm_entry_pages(unsigned long entry)
 {
 	return entry & MIGRATE_PFN_COMPOUND ? GM_BLOCK_PAGES : 1;
@@ -368,8 +374,9 @@ static bool gm_lost_peer(const struct gm_migration *mig)
 /* Copies what there is, and clears what was a hole. */
 static int gm_migration_copy(struct gm_migration *mig)
 {
-	unsigned long i, nr, npages = mig->args.npages;
+	unsigned long i, npages = mig->args.npages;
 	const unsigned long *dst = mig->args.dst;
+	unsigned long nr = gm_entry_pages(dst[0]);
 	const bool peers = mig->peers;
 	struct gm_copy copy;
 	int ret;
@@ -380,10 +387,8 @@ static int gm_migration_copy(struct gm_migration *mig)
 		unsigned long pfn;
 		u64 dpa;
 
-		nr = 1;
 		if (!(dst[i] & MIGRATE_PFN_VALID))
 			continue;
-		nr = gm_entry_pages(dst[i]);
 		pfn = gm_source_pfn(mig, i);
 		dpa = gm_hnode_dpa(mig->hnode, dst[i] >> MIGRATE_PFN_SHIFT);
 		if (pfn && peers)
@@ -426,6 +431,8 @@ static int gm_migration_record(struct gm_migration *mig)
 	unsigned long i = 0, first, nr = mig->args.npages;
 	int ret = 0;
 
+	if (mig->all)
+		return gm_record_run(mig, 0, nr);
 	while (i < nr && !ret) {
 		first = i;
 		while (i < nr && dst[i] & MIGRATE_PFN_VALID)
@@ -459,15 +466,14 @@ static unsigned long gm_moved_pfn(const struct gm_migration *mig,
 static unsigned long gm_migration_result(struct gm_migration *mig)
 {
 	const unsigned long *src = mig->args.src, *dst = mig->args.dst;
-	unsigned long i, nr, npages = mig->args.npages;
+	unsigned long i, npages = mig->args.npages;
+	unsigned long nr = gm_entry_pages(dst[0]);
 	unsigned long *pfns = mig->scratch->pfns;
 	unsigned long moved = 0, refused = 0;
 
 	for (i = 0; i < npages; i += nr) {
-		nr = 1;
 		if (!(dst[i] & MIGRATE_PFN_VALID))
 			continue;
-		nr = gm_entry_pages(dst[i]);
 		if (src[i] & MIGRATE_PFN_MIGRATE) {
 			pfns[i] = gm_moved_pfn(mig, src[i], dst[i]);
 			moved += nr;
