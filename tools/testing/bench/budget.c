@@ -167,25 +167,24 @@ static void measure_thp(void)
 }
 
 /*
- * The mock's own work for a page whose translation is there is left out. Each time other
- * pages: those that came home lie in memory as GMEM took them.
+ * The mock's own work for a page whose translation is there is left out. A buffer that
+ * goes to and fro: its pages lie in memory as GMEM took them when they came home, some of
+ * them side by side. What pages cost that do not is a workload, to_device_2m_base.
  */
 static void measure_base(void)
 {
+	char *va = memory_get(MEM_BASE, HUGE);
 	struct sample there, again, home;
 	double cost;
 	unsigned int i;
-	char *va;
 
 	for (i = 0; i < WARM_UP + repeat; i++) {
-		va = memory_get(MEM_BASE, HUGE);
 		there = touch(va, HUGE);
 		must_move(&there, HUGE, 0);
 		again = touch(va, HUGE);
 		must_move(&again, 0, 0);
 		home = look(va, HUGE);
 		must_move(&home, 0, HUGE);
-		memory_put(va, HUGE);
 		if (i < WARM_UP)
 			continue;
 		cost = (double)without_copy(&there) - again.ticks;
@@ -193,6 +192,7 @@ static void measure_base(void)
 		cost = (double)without_copy(&home) - idle_look;
 		add(HOST_FAULT_BASE, cost / PAGES);
 	}
+	memory_put(va, HUGE);
 }
 
 static void measure_inplace(void)

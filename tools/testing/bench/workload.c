@@ -82,7 +82,7 @@ const struct workload workloads[] = {
 	TRIP("64k_mthp", "64 KiB mTHP", PER_64K, run_trip, MEM_MTHP, 64 * KIB,
 	     11),
 	TRIP("64k_base", "64 KiB in base pages", PER_64K, run_trip, MEM_BASE,
-	     64 * KIB, 11),
+	     64 * KIB, 31),
 	TRIP("4k", "one page of 4 KiB", PER_4K, run_trip, MEM_BASE, PAGE, 11),
 	{
 		.key = "inplace_4k", .group = "fault",
