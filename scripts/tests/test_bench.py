@@ -220,13 +220,13 @@ class CheckTest(BenchTest):
 
     def test_unsteady(self) -> None:
         result = self.raw("munmap_unused_1k")["results"]["svm"]
-        for samples, failures in (([100, 106, 100, 94], 1), ([100, 106, 100, 100], 0),
+        for samples, failures in (([100, 112, 100, 88], 1), ([100, 112, 100, 100], 0),
                                   ([100, 100, 200, 100], 0),
-                                  ([100, 96, 104, 103], 0), ([0, 0, 1, 1, 0], 1), ([5], 0)):
+                                  ([100, 92, 108, 106], 0), ([0, 0, 1, 1, 0], 1), ([5], 0)):
             result["raw"] = samples
             self.assertEqual(len(self.judge()), failures, samples)
         found = self.check.unsteady(self.bench_with("munmap_unused_1k", [0, 0, 1, 1, 0]))
-        self.assertEqual(found, ["munmap_unused_1k: 2 of 5 samples of svm are more than 5% off "
+        self.assertEqual(found, ["munmap_unused_1k: 2 of 5 samples of svm are more than 10% off "
                                  "their median, 0: 1 to 1"])
         self.raw("faults_thp_8")["results"]["svm"]["raw"] = [1, 2, 3, 4]
         result["raw"] = []
