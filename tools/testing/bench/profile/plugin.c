@@ -13,8 +13,7 @@
  *	call FROM TO CALLS N		function FROM called TO, and N instructions were
  *					executed until it returned; FROM 0 is unknown
  *
- * CPUs take turns when instructions are counted. The interface is that of qemu-plugin.h,
- * version 1, which distributions do not install; only what is used is declared.
+ * CPUs take turns when instructions are counted.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -24,22 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef uint64_t qemu_plugin_id_t;
-struct qemu_plugin_tb;
-struct qemu_plugin_insn;
-enum qemu_plugin_cb_flags { QEMU_PLUGIN_CB_NO_REGS };
-
-void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id,
-		void (*cb)(qemu_plugin_id_t, struct qemu_plugin_tb *));
-void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
-		void (*cb)(unsigned int, void *),
-		enum qemu_plugin_cb_flags flags, void *data);
-size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
-struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb,
-						 size_t i);
-const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
-size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
-uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
+#include "qemu-plugin.h"
 
 #define EXPORT	__attribute__((visibility("default")))
 
@@ -234,7 +218,7 @@ static void executed(unsigned int index, void *data)
 	total++;
 }
 
-static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+static void translated(uint64_t id, struct qemu_plugin_tb *tb)
 {
 	size_t i, nr = qemu_plugin_tb_n_insns(tb);
 
@@ -257,7 +241,7 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	}
 }
 
-EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc,
+EXPORT int qemu_plugin_install(uint64_t id, const void *info, int argc,
 			       char **argv)
 {
 	int i;
