@@ -149,6 +149,15 @@ static void fault_test_hole_grows(struct kunit *test)
 				fake_snapshot(fake->ctx, va, GM_BLOCK_SIZE).pages);
 	}
 
+	/* A hole before what is there does not count. */
+	va = fake_mmap(test, GM_BLOCK_SIZE, false);
+	for (i = SZ_1M - SZ_64K; i <= SZ_1M; i += SZ_64K) {
+		KUNIT_EXPECT_EQ(test, 0, fake_fault(fake->ctx, va + i,
+						    GM_PROT_WRITE, &fault));
+		used += PAGES(SMALL);
+		KUNIT_EXPECT_EQ(test, fake_used(&fake->dev), used);
+	}
+
 	va = fake_mmap(test, GM_BLOCK_SIZE, false);
 	for (i = SZ_64K; i < GM_BLOCK_SIZE; i += SZ_256K) {
 		KUNIT_EXPECT_EQ(test, 0, fake_fault(fake->ctx, va + i,

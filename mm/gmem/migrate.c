@@ -98,20 +98,35 @@ static bool gm_hole_wanted(const struct gm_migration *mig, unsigned long i)
 	return PHYS_PFN(mig->args.start) + i - mig->populate < mig->populate_nr;
 }
 
-/*
- * Decides what to populate for a fault. What lies between the beginning of the block,
- * or of the memory, and the range was cut off because the device has it.
- */
+/* How many pages right before the range, in its block, the device has already. */
+static unsigned long gm_resident_before(const struct gm_migration *mig)
+{
+	unsigned long at = PHYS_PFN(ALIGN_DOWN(mig->args.start, GM_BLOCK_SIZE));
+	unsigned long last = PHYS_PFN(mig->args.start), first = last, end = 0;
+	u16 res = gm_hnode_res(mig->hnode);
+	struct gm_lpt_run run;
+
+	while (at < last && gm_lpt_find(&mig->ctx->as->lpt, at, last, &run)) {
+		gm_lpt_run_clip(&run, at, last);
+		at = run.end;
+		if (run.state.res != res || run.state.flags & GM_LPT_INEXACT)
+			continue;
+		if (run.start != end)
+			first = run.start;
+		end = run.end;
+	}
+	return end == last ? last - first : 0;
+}
+
+/* Decides what to populate for a fault. */
 static void gm_choose_holes(struct gm_migration *mig, unsigned long fault_va)
 {
-	unsigned long first = max3(ALIGN_DOWN(fault_va, GM_BLOCK_SIZE),
-				   mig->args.vma->vm_start, mig->ctx->as->start);
 	unsigned long start = mig->args.start, size = GM_POPULATE_SIZE;
 
 	if (fault_va == GM_NO_VA)
 		return;
 	if (fault_va - start < size)
-		size = max(size, start - first);
+		size = max(size, gm_resident_before(mig) << PAGE_SHIFT);
 	else
 		start = ALIGN_DOWN(fault_va, size);
 	mig->populate = PHYS_PFN(start);
@@ -602,7 +617,6 @@ int gm_migrate_to_device(struct gm_context *ctx, struct vm_area_struct *vma,
 	unsigned long moved;
 
 	mmap_assert_locked(vma->vm_mm);
-	gm_choose_holes(&mig, fault_va);
 	/*
 	 * In memory that is mergeable a page can become KSM's at any moment. What may
 	 * be dropped must not be swapped: that is told by a flag of the folio that
@@ -612,6 +626,7 @@ int gm_migrate_to_device(struct gm_context *ctx, struct vm_area_struct *vma,
 		return 0;
 	if (!mig.hnode || READ_ONCE(mig.hnode->closing))
 		return 0;
+	gm_choose_holes(&mig, fault_va);
 	if (gm_is_whole_block(start, end) &&
 	    (ctx->dev->mmu->pgsize_bitmap & GM_BLOCK_SIZE) &&
 	    thp_vma_allowable_order(vma, vma->vm_flags, TVA_PAGEFAULT,
