@@ -53,7 +53,7 @@ static struct mutex *gm_block_lock(struct gm_as *as, unsigned long va)
 /*
  * Cuts the range to what is not yet in the device's memory around the needed
  * address. What is there already must not be disturbed by a migration of its
- * neighbours; nor is it mapped again if all of it is.
+ * neighbours; nor is what lies before mapped again if all of it is.
  *
  * Return: false if nothing is left to move.
  */
@@ -63,7 +63,7 @@ static bool gm_range_to_move(struct gm_request *req, u16 res,
 	unsigned long first = PHYS_PFN(req->start), last = PHYS_PFN(req->end);
 	unsigned long at = first, need = PHYS_PFN(req->va);
 	struct gm_lpt *lpt = &req->ctx->as->lpt;
-	u64 mapped = BIT_ULL(req->ctx->id);
+	unsigned long mapped = 0;
 	struct gm_lpt_run run;
 
 	*start = req->start;
@@ -81,9 +81,10 @@ static bool gm_range_to_move(struct gm_request *req, u16 res,
 		}
 		if (need >= run.start && need < run.end)
 			return false;
-		mapped &= run.state.mapped;
 		if (run.end <= need) {
 			*start = run.end << PAGE_SHIFT;
+			if (run.state.mapped & BIT_ULL(req->ctx->id))
+				mapped += run.end - run.start;
 		} else {
 			*end = run.start << PAGE_SHIFT;
 			break;
@@ -91,10 +92,8 @@ static bool gm_range_to_move(struct gm_request *req, u16 res,
 	}
 	if (req->va == GM_NO_VA)
 		return true;
-	if (mapped) {
+	if (mapped == PHYS_PFN(*start) - first)
 		req->start = *start;
-		req->end = *end;
-	}
 	return gm_exclusive_cut(req->ctx, req->va, start, end);
 }
 
