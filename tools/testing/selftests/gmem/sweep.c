@@ -184,6 +184,11 @@ bool sweep_arm_kind(struct sweep *sweep, int kind)
 	       !attr_write(kind, "probability", "100");
 }
 
+int sweep_calm(int kind)
+{
+	return attr_write(kind, "probability", "0");
+}
+
 /* Return: @kind if it failed, FAIL_NONE if it was not called. */
 int sweep_disarm_kind(struct sweep *sweep, int kind)
 {
@@ -192,8 +197,7 @@ int sweep_disarm_kind(struct sweep *sweep, int kind)
 
 	sweep->hits[kind] += failed;
 	snprintf(times, sizeof(times), "%u", SWEEP_TIMES - sweep->hits[kind]);
-	if (attr_write(kind, "probability", "0") ||
-	    attr_write(kind, "times", times))
+	if (sweep_calm(kind) || attr_write(kind, "times", times))
 		return -EPROTO;
 	return failed ? kind : FAIL_NONE;
 }

@@ -42,6 +42,7 @@ bool sweep_arm(struct sweep *sweep);
 int sweep_disarm(struct sweep *sweep);
 bool sweep_arm_kind(struct sweep *sweep, int kind);
 int sweep_disarm_kind(struct sweep *sweep, int kind);
+int sweep_calm(int kind);
 const char *sweep_name(int kind);
 /* The share of copies that fail, in per cent. */
 int sweep_copies(const char *probability);
