@@ -76,6 +76,7 @@ uint64_t measure_begin(void);
 uint64_t measure_end(uint64_t begin);
 int part_begins(int part);
 void profile_part(int part);
+bool profiling(void);
 void profile_next(void);
 
 /* main.c */

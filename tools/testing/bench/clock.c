@@ -82,9 +82,14 @@ void profile_part(int wanted)
 	profiled_part = wanted;
 }
 
+bool profiling(void)
+{
+	return profiled_part != PART_NONE;
+}
+
 uint64_t measure_begin(void)
 {
-	if (part == profiled_part && part != PART_NONE)
+	if (profiling() && part == profiled_part)
 		profile_begin();
 	return ticks();
 }
@@ -93,7 +98,7 @@ uint64_t measure_end(uint64_t begin)
 {
 	uint64_t took = ticks() - begin;
 
-	if (part == profiled_part && part != PART_NONE)
+	if (profiling() && part == profiled_part)
 		profile_end();
 	return took;
 }
