@@ -19,6 +19,12 @@ ICOUNT = {"dma": "shift=5,sleep=off", "count": "shift=0,sleep=off"}
 # here: a page fault takes a third of the time, that of a huge page a seventh.
 CPU = "max,la57=off,erms=off,fsrm=off"
 
+# Where instructions are counted nothing may differ from run to run: neither the date, nor
+# where the kernel puts what it places at random. CPUs that take turns stay a matter of luck.
+SAME_CPU = ",rdrand=off,rdseed=off"
+SAME_DATE = ["-rtc", "base=2026-01-01T00:00:00,clock=vm"]
+SAME_PLACES = "norandmaps nokaslr"
+
 # A busy host must not look like a broken guest
 PATIENCE = "no_timer_check tsc=nowatchdog watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120"
 
@@ -59,13 +65,17 @@ class Machine:
 
     def command(self, terminal: str, ports: dict[str, str]) -> list[str]:
         """The command line; the arguments are the backends of the terminal and the ports."""
-        line = [QEMU, "-M", "q35", "-cpu", CPU, "-m", self.memory,
+        same = self.icount == "count"
+        append = f"{self.append} {SAME_PLACES}" if same else self.append
+        line = [QEMU, "-M", "q35", "-cpu", CPU + (SAME_CPU if same else ""), "-m", self.memory,
                 "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
                 "-kernel", str(self.kernel), "-initrd", str(self.initrd),
-                "-append", f"console=ttyS0 panic=-1 {PATIENCE} {self.append}".strip()]
+                "-append", f"console=ttyS0 panic=-1 {PATIENCE} {append}".strip()]
         if QBOOT.is_file():
             line += ["-bios", str(QBOOT)]
         line += self._time()
+        if same:
+            line += SAME_DATE
         if self.plugin:
             line += ["-plugin", self.plugin]
         if self.iommu:
