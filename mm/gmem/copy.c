@@ -64,19 +64,18 @@ static void gm_copy_unmap(struct gm_copy *copy, unsigned int nr)
 
 static int gm_copy_map(struct gm_copy *copy)
 {
+	struct gm_copy_extent *ext, *end = copy->ext + copy->nr;
 	struct device *parent = copy->hnode->dev->parent;
-	bool dma = parent->dma_mask;
-	unsigned int i;
 
-	for (i = 0; i < copy->nr; i++) {
-		struct gm_copy_extent *ext = &copy->ext[i];
-
-		if (!gm_extent_has_host(ext) || !dma)
+	if (!parent->dma_mask)
+		return 0;
+	for (ext = copy->ext; ext < end; ext++) {
+		if (!gm_extent_has_host(ext))
 			continue;
 		ext->dma_addr = dma_map_phys(parent, ext->phys, ext->size,
 					     gm_copy_dir(ext->op), 0);
 		if (dma_mapping_error(parent, ext->dma_addr)) {
-			gm_copy_unmap(copy, i);
+			gm_copy_unmap(copy, ext - copy->ext);
 			return -EIO;
 		}
 	}
