@@ -20,6 +20,7 @@
  * fewer copies and mappings, so that one run may be that much shorter than the next.
  */
 #define SWEEP_IDLE	24
+
 #define HITS(kind)	(1U << FAIL_##kind)
 
 FIXTURE(sweep)
