@@ -19,8 +19,9 @@ ICOUNT = {"dma": "shift=5,sleep=off", "count": "shift=0,sleep=off"}
 # here: a page fault takes a third of the time, that of a huge page a seventh.
 CPU = "max,la57=off,erms=off,fsrm=off"
 
-# Where instructions are counted nothing may differ from run to run: neither the date, nor
-# where the kernel puts what it places at random. CPUs that take turns stay a matter of luck.
+# Where instructions are counted, runs should not differ: neither by the date, nor by where
+# the kernel puts what it places at random. When the host answers, and which CPU's turn it
+# is, stay a matter of luck.
 SAME_CPU = ",rdrand=off,rdseed=off"
 SAME_DATE = ["-rtc", "base=2026-01-01T00:00:00,clock=vm"]
 SAME_PLACES = "norandmaps nokaslr"
