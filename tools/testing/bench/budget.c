@@ -341,4 +341,3 @@ void json_budget(FILE *f, bool all)
 	}
 	fprintf(f, "\n  },\n");
 }
-
