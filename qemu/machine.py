@@ -20,8 +20,8 @@ ICOUNT = {"dma": "shift=5,sleep=off", "count": "shift=0,sleep=off"}
 CPU = "max,la57=off,erms=off,fsrm=off"
 
 # Where instructions are counted, runs should not differ: neither by the date, nor by where
-# the kernel puts what it places at random. When the host answers, and which CPU's turn it
-# is, stay a matter of luck.
+# the kernel puts what it places at random. What is left to luck is when the host answers,
+# which a program need not ask, and which CPU's turn it is.
 SAME_CPU = ",rdrand=off,rdseed=off"
 SAME_DATE = ["-rtc", "base=2026-01-01T00:00:00,clock=vm"]
 SAME_PLACES = "norandmaps nokaslr"

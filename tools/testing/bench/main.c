@@ -28,11 +28,13 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench.h"
 
 #define MAX_MAP_COUNT	"/proc/sys/vm/max_map_count"
+#define PERIOD_S	10
 
 struct arguments {
 	const char *json;
@@ -141,6 +143,44 @@ static bool takes_part(const struct arguments *args, unsigned int i)
 	return !args->any_chosen || args->chosen[i];
 }
 
+/*
+ * The host reads a console when it has time, and says so with an interrupt: what is
+ * printed waits for the end, or else runs would differ by when that was.
+ */
+static void print_at_the_end(void)
+{
+	static char buffer[1 << 20];
+
+	must(!setvbuf(stdout, buffer, _IOFBF, sizeof(buffer)), "setvbuf");
+}
+
+/* Runs begin at one time of the guest's, however long it took to boot. */
+static void begin_on_time(void)
+{
+	struct timespec at;
+
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	at.tv_sec = (at.tv_sec / PERIOD_S + 1) * PERIOD_S;
+	at.tv_nsec = 0;
+	errno = clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+	if (errno)
+		give_up("clock_nanosleep");
+}
+
+/* To the kernel's log, which takes what it is given at once. */
+static void say(const char *what)
+{
+	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	char line[100];
+	int len;
+
+	len = snprintf(line, sizeof(line), "gmem-bench: %s\n", what);
+	must(len < (int)sizeof(line), "a name is too long");
+	if (fd < 0 || write(fd, line, len) != len)
+		give_up("/dev/kmsg");
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments args = { .repeat = 21 };
@@ -148,7 +188,8 @@ int main(int argc, char **argv)
 	unsigned int i;
 
 	parse_arguments(&args, argc, argv);
-	setvbuf(stdout, NULL, _IOLBF, 0);
+	print_at_the_end();
+	begin_on_time();
 	calibrate();
 	allow_many_mappings();
 	has_budget = !args.which.smp && !args.which.only &&
@@ -161,8 +202,10 @@ int main(int argc, char **argv)
 		bool part = takes_part(&args, i) ||
 			    (is_limit && !args.which.nr_profile);
 
-		if (part || is_limit)
-			run_contender(i, &args.which, part);
+		if (!part && !is_limit)
+			continue;
+		say(contenders[i]->name);
+		run_contender(i, &args.which, part);
 	}
 	print_results();
 	write_json(args.json, has_budget, met);

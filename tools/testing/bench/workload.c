@@ -304,7 +304,6 @@ static void run_rows(unsigned int index, const struct selection *which)
 void run_contender(unsigned int index, const struct selection *which,
 		   bool takes_part)
 {
-	printf("(%s)\n", contenders[index]->name);
 	module_load(contenders[index]->module, contenders[index]->parameters);
 	if (contenders[index] == &limit)
 		measure_copy();
