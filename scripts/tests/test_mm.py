@@ -16,6 +16,7 @@ TAP version 13
 ok 1 basic at 0x7f001234 in 12.5 ms
 not ok 2 basic
 ok 3 swapped # SKIP no swap
+ok 4 transact_test Extra pages 15 (0.0%), extra thread faults 17.
 
 mm-test end 1
 mm-test begin memfd_test
@@ -25,8 +26,9 @@ memfd: DONE
 mm-test end 0
 """
 READ = ["cow: plan\t3", "cow: basic at ADDR in TIME\tok", "cow: basic\tnot ok",
-        "cow: swapped\tskip", "cow: status\t1", "memfd_test: memfd: CREATE\tbegun",
-        "memfd_test: memfd: DONE\tbegun", "memfd_test: status\t0"]
+        "cow: swapped\tskip", "cow: transact_test Extra pages N.\tok", "cow: status\t1",
+        "memfd_test: memfd: CREATE\tbegun", "memfd_test: memfd: DONE\tbegun",
+        "memfd_test: status\t0"]
 
 
 class ResultsTest(unittest.TestCase):
