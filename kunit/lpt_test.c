@@ -127,6 +127,28 @@ static void lpt_test_within(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gm_lpt_get(&fix->lpt, 39).mapped, 0);
 }
 
+/* What a coarse update leaves goes with an exact one beside it. */
+static void lpt_test_zeroes(struct kunit *test)
+{
+	const struct gm_lpt_change none = { .map_clear = 3, .set_res = true };
+	struct gm_lpt_change chg = lpt_resident(0);
+	struct lpt_fixture *fix = test->priv;
+	struct gm_lpt_run run;
+
+	KUNIT_ASSERT_EQ(test, 0, gm_lpt_modify(&fix->lpt, 0, 10, &chg,
+					       GFP_KERNEL, NULL));
+	chg.map_set = 2;
+	KUNIT_ASSERT_EQ(test, 0, gm_lpt_modify(&fix->lpt, 10, 20, &chg,
+					       GFP_KERNEL, NULL));
+	KUNIT_ASSERT_TRUE(test, gm_lpt_modify_coarse(&fix->lpt, 5, &none,
+						     &run));
+	KUNIT_EXPECT_EQ(test, run.end, 10);
+	KUNIT_EXPECT_FALSE(test, mtree_empty(&fix->lpt.tree));
+	KUNIT_ASSERT_EQ(test, 0, gm_lpt_erase(&fix->lpt, 10, 20, GFP_KERNEL,
+					      NULL));
+	KUNIT_EXPECT_TRUE(test, mtree_empty(&fix->lpt.tree));
+}
+
 /* 64 GiB in 2 MiB pieces of one state, in no order, are one entry. */
 static void lpt_test_uniform(struct kunit *test)
 {
@@ -438,6 +460,7 @@ static struct kunit_case lpt_test_cases[] = {
 	KUNIT_CASE(lpt_test_apply),
 	KUNIT_CASE(lpt_test_limits),
 	KUNIT_CASE(lpt_test_within),
+	KUNIT_CASE(lpt_test_zeroes),
 	KUNIT_CASE_SLOW(lpt_test_uniform),
 	KUNIT_CASE(lpt_test_leaf),
 	KUNIT_CASE_SLOW(lpt_test_random),

@@ -31,7 +31,8 @@
  * - A leaf is in the tree once, for all of its block or for the end of it; the
  *   latter is what remains when memory is short while it goes back to runs.
  * - No update fails because of a leaf. If there is no memory for one, the block
- *   stays in runs; if there is none for the runs, it stays in the leaf.
+ *   stays in runs until a limit in it moves again; if there is none for the runs,
+ *   it stays in the leaf.
  * - At any moment each page has either the state from before an update or the
  *   one after it, for lock-free readers too, and also after an update that
  *   failed half way.
@@ -92,6 +93,7 @@ void gm_lpt_init(struct gm_lpt *lpt)
 	 */
 	mt_init_flags(&lpt->tree, MT_FLAGS_USE_RCU | MT_FLAGS_ALLOC_RANGE);
 	lpt->nr_leaves = 0;
+	lpt->has_zeroes = false;
 	lpt->min = GM_LPT_END;
 	lpt->max = 0;
 }
@@ -129,6 +131,7 @@ void gm_lpt_destroy(struct gm_lpt *lpt)
 		}
 	}
 	lpt->nr_leaves = 0;
+	lpt->has_zeroes = false;
 	__mt_destroy(&lpt->tree);
 	lpt_set_bounds(lpt, GM_LPT_END, 0);
 	mtree_unlock(&lpt->tree);
@@ -285,6 +288,8 @@ static bool lpt_modify_coarse(struct gm_lpt *lpt, unsigned long index,
 					&masks);
 		else
 			lpt_store_in_place(&mas, bits);
+		if (!bits && !leaf)
+			lpt->has_zeroes = true;
 	}
 	mtree_unlock(&lpt->tree);
 

@@ -94,12 +94,15 @@ struct gm_lpt_change {
  * @tree:	runs, and leaves for blocks of pages that have too many runs. Its
  *		lock is held for every update, and is the innermost lock.
  * @nr_leaves:	number of leaves; written under the lock of @tree
+ * @has_zeroes:	a value of zero may be in @tree, see gm_lpt_modify_coarse(); read and
+ *		written under the lock of @tree
  * @min:	no page below has been recorded since the table was empty last
  * @max:	nor one from here on; both are written under the lock of @tree
  */
 struct gm_lpt {
 	struct maple_tree tree;
 	unsigned long nr_leaves;
+	bool has_zeroes;
 	unsigned long min;
 	unsigned long max;
 };

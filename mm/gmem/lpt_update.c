@@ -6,6 +6,7 @@
  */
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
+#include <linux/build_bug.h>
 #include <linux/kernel.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -38,6 +39,8 @@
  * @mas:	holds the nodes that are allocated in advance, if any
  * @index:	first page that is not done yet
  * @end:	end of the range to update
+ * @min:	first index of the node that held @index before the last store
+ * @max:	last index of that node
  * @masks:	what to do
  * @gfp:	how to allocate
  * @budget:	ranges to look at before the lock must be let go
@@ -47,6 +50,8 @@ struct lpt_update {
 	struct ma_state mas;
 	unsigned long index;
 	unsigned long end;
+	unsigned long min;
+	unsigned long max;
 	struct lpt_masks masks;
 	gfp_t gfp;
 	int budget;
@@ -122,13 +127,14 @@ static int lpt_store(struct lpt_update *up, void *entry)
 /*
  * Store @bits for pages that all have them after the update, together with
  * neighbours that have them already. @at_start, @at_end: whether there can be
- * such neighbours.
+ * such neighbours. The tree joins gaps by itself.
  *
  * Return: as gm_lpt_store().
  */
-static int lpt_store_run(struct lpt_update *up, struct lpt_span *run,
-			 bool at_start, bool at_end)
+static int lpt_store_run(struct gm_lpt *lpt, struct lpt_update *up,
+			 struct lpt_span *run, bool at_start, bool at_end)
 {
+	bool joins = run->bits || lpt->has_zeroes;
 	struct ma_state *mas = &up->mas;
 	unsigned long first = run->start;
 	unsigned long last = run->end - 1;
@@ -136,9 +142,9 @@ static int lpt_store_run(struct lpt_update *up, struct lpt_span *run,
 
 	lockdep_assert_held(&mas->tree->ma_lock);
 
-	if (at_end)
+	if (at_end && joins)
 		last = lpt_join_right(mas, last, run->bits);
-	if (at_start)
+	if (at_start && joins)
 		first = lpt_join_left(mas, first, run->bits);
 	mas_set_range(mas, first, last);
 	ret = lpt_store(up, lpt_mk_entry(run->bits));
@@ -166,7 +172,7 @@ static void lpt_merge_leaf(struct gm_lpt *lpt, struct lpt_update *up,
 	while (rest.start < rest.end) {
 		lpt_leaf_run(leaf, &rest, rest.start, &run);
 		end = run.end;
-		if (lpt_store_run(up, &run, rest.start == range->start,
+		if (lpt_store_run(lpt, up, &run, rest.start == range->start,
 				  end == range->end)) {
 			lpt_leaf_count_edges(leaf, rest.start, rest.end);
 			return;
@@ -233,6 +239,12 @@ static struct lpt_leaf *lpt_fill_leaf(struct ma_state *mas,
 	return old;
 }
 
+/* Whether the block that begins at @start was in one node before the update. */
+static bool lpt_is_in_node(const struct lpt_update *up, unsigned long start)
+{
+	return start >= up->min && start + LPT_LEAF_PAGES - 1 <= up->max;
+}
+
 /* Give the block of @index a leaf if it needs one, and there is memory. */
 static void lpt_split_block(struct gm_lpt *lpt, struct lpt_update *up,
 			    unsigned long index)
@@ -243,6 +255,10 @@ static void lpt_split_block(struct gm_lpt *lpt, struct lpt_update *up,
 
 	lockdep_assert_held(&lpt->tree.ma_lock);
 
+	/* What a node holds, and the two edges of a run, are never too many. */
+	BUILD_BUG_ON(MAPLE_RANGE64_SLOTS + 2 > LPT_SPLIT);
+	if (lpt_is_in_node(up, start))
+		return;
 	if (start > GM_LPT_END - LPT_LEAF_PAGES ||
 	    !lpt_is_fragmented(up, start))
 		return;
@@ -322,6 +338,34 @@ static bool lpt_extend(struct lpt_update *up, struct lpt_span *run)
 }
 
 /*
+ * Change the bits of an entry as a whole, if it is a value and stays one, and the update
+ * ends with it. Nothing but its neighbours need be looked at.
+ *
+ * Return: false if that is not so, or it has to be joined to one of them.
+ */
+static bool lpt_update_whole(struct lpt_update *up, const void *entry,
+			     const struct lpt_span *run)
+{
+	struct ma_state *mas = &up->mas;
+	unsigned long first = mas->index, last = mas->last;
+
+	lockdep_assert_held(&mas->tree->ma_lock);
+
+	if (!entry || !run->bits || run->start != first ||
+	    run->end - 1 != last || run->end != up->end)
+		return false;
+	if (lpt_join_right(mas, last, run->bits) != last ||
+	    lpt_join_left(mas, first, run->bits) != first) {
+		mas_set(mas, first);
+		mas_walk(mas);
+		return false;
+	}
+	mas_set_range(mas, first, last);
+	lpt_store_in_place(mas, run->bits);
+	return true;
+}
+
+/*
  * Update the pages from @up->index to the end of the run that they are in
  * after the update.
  *
@@ -333,7 +377,7 @@ static int lpt_update_run(struct gm_lpt *lpt, struct lpt_update *up)
 	bool at_start, at_end;
 	struct lpt_span run;
 	unsigned long end;
-	void *entry, *new;
+	void *entry;
 	int ret;
 
 	lockdep_assert_held(&lpt->tree.ma_lock);
@@ -348,17 +392,20 @@ static int lpt_update_run(struct gm_lpt *lpt, struct lpt_update *up)
 	run.start = up->index;
 	run.end = min(mas->last, up->end - 1) + 1;
 	run.bits = lpt_apply(lpt_entry_bits(entry), &up->masks);
-	end = run.end;
-	new = lpt_mk_entry(run.bits);
-	if (new != entry) {
-		at_start = run.start == mas->index;
-		at_end = lpt_extend(up, &run);
-		end = run.end;
-		ret = lpt_store_run(up, &run, at_start, at_end);
-		if (ret)
-			return ret;
-		lpt_split_blocks(lpt, up, &run);
+	if (entry == lpt_mk_entry(run.bits) ||
+	    lpt_update_whole(up, entry, &run)) {
+		up->index = run.end;
+		return 0;
 	}
+	up->min = mas->min;
+	up->max = mas->max;
+	at_start = run.start == mas->index;
+	at_end = lpt_extend(up, &run);
+	end = run.end;
+	ret = lpt_store_run(lpt, up, &run, at_start, at_end);
+	if (ret)
+		return ret;
+	lpt_split_blocks(lpt, up, &run);
 	up->index = min(end, up->end);
 	return 0;
 }
@@ -432,8 +479,10 @@ static int lpt_update(struct gm_lpt *lpt, struct lpt_update *up)
 		if (ret != -EAGAIN || !lpt_make_room(lpt, up))
 			break;
 	}
-	if (mtree_empty(&lpt->tree))
+	if (mtree_empty(&lpt->tree)) {
 		lpt_set_bounds(lpt, GM_LPT_END, 0);
+		lpt->has_zeroes = false;
+	}
 	mtree_unlock(&lpt->tree);
 	mas_destroy(&up->mas);
 	return ret == -EAGAIN ? -ENOMEM : ret;
