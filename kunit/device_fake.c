@@ -3,6 +3,7 @@
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/highmem.h>
+#include <linux/mman.h>
 #include <linux/sched/mm.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -80,9 +81,13 @@ static int fake_map_prepare(struct gm_context *ctx, unsigned long va,
 {
 	struct fake_dev *dev = fake_of(ctx);
 	struct fake_pt *pt = gm_context_priv(ctx);
-	unsigned long i;
+	unsigned long drops = dev->prepare_drops;
 	int ret = dev->prepare_error;
+	unsigned long i;
 
+	dev->prepare_drops = 0;
+	if (drops && do_madvise(ctx->as->mm, drops, PAGE_SIZE, MADV_DONTNEED))
+		return -EIO;
 	for (i = 0; i < size && !ret; i += PAGE_SIZE)
 		ret = xa_reserve(&pt->pt, PHYS_PFN(va + i), GFP_KERNEL);
 	return ret;

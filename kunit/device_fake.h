@@ -29,6 +29,8 @@
  * @copy_error_op: for which enum gm_copy_op, as a bitmap
  * @map_error:	what &gm_mmu.peer_map returns
  * @prepare_error: what &gm_mmu.map_prepare returns
+ * @prepare_drops: the program drops memory while &gm_mmu.map_prepare runs, once: a
+ *	page at this address, or 0
  * @create_error: what &gm_mmu.ctx_create returns
  * @copies_peers: what &gm_mmu.can_copy_from returns
  * @peer_vanishes: a device is lost while its memory is read, which then reads as
@@ -50,6 +52,7 @@ struct fake_dev {
 	unsigned int copy_error_op;
 	int map_error;
 	int prepare_error;
+	unsigned long prepare_drops;
 	int create_error;
 	bool copies_peers;
 	bool peer_vanishes;

@@ -399,6 +399,38 @@ static void fault_test_in_place(struct kunit *test)
 	}
 }
 
+/* What was read of the page table is of no use when the page is dropped after that. */
+static void fault_test_dropped(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct gm_fault fault = {
+		.access = GM_PROT_READ,
+		.placement = GM_PLACE_HOST,
+	};
+	u64 word = 1;
+
+	fake_attach(test);
+	fault.va = fake_mmap(test, GM_BLOCK_SIZE, false);
+	fake_fill(test, fault.va, GM_BLOCK_SIZE, 12);
+	fake->dev.prepare_drops = fault.va;
+	KUNIT_EXPECT_EQ(test, 0, gm_dev_fault(fake->ctx, &fault));
+	KUNIT_EXPECT_EQ(test, fault.outcome, GM_FAULT_INPLACE);
+	KUNIT_EXPECT_EQ(test, 0, fake_read(fake->ctx, fault.va, &word,
+					   sizeof(word)));
+	KUNIT_EXPECT_EQ(test, word, 0);
+
+	/* A neighbour of the page that is needed is not translated. */
+	fault.va = fake_mmap(test, GM_BLOCK_SIZE, false);
+	fake_fill(test, fault.va, GM_BLOCK_SIZE, 13);
+	fake->dev.prepare_drops = fault.va + SZ_1M;
+	KUNIT_EXPECT_EQ(test, 0, gm_dev_fault(fake->ctx, &fault));
+	KUNIT_EXPECT_EQ(test, fake_snapshot(fake->ctx, fault.va + SZ_1M,
+					    PAGE_SIZE).pages, 0);
+	KUNIT_EXPECT_EQ(test, fake_snapshot(fake->ctx, fault.va,
+					    GM_BLOCK_SIZE).pages,
+			GM_BLOCK_PAGES - 1);
+}
+
 static void fault_test_denied(struct kunit *test)
 {
 	struct fake *fake = test->priv;
@@ -611,6 +643,7 @@ static struct kunit_case fault_test_cases[] = {
 	KUNIT_CASE(fault_test_copy_home_fails),
 	KUNIT_CASE(fault_test_map_fails),
 	KUNIT_CASE(fault_test_in_place),
+	KUNIT_CASE(fault_test_dropped),
 	KUNIT_CASE(fault_test_denied),
 	KUNIT_CASE(fault_test_invalid),
 	KUNIT_CASE(fault_test_atomic_local),

@@ -21,6 +21,7 @@
  */
 #include <linux/export.h>
 #include <linux/hash.h>
+#include <linux/hmm.h>
 #include <linux/hugetlb.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
@@ -185,6 +186,8 @@ static void gm_move(struct gm_request *req, struct vm_area_struct *vma,
 	/* A hint moves what nobody may read just now, but maps it for nobody. */
 	req->known = ret == PHYS_PFN(req->end - req->start) &&
 		     (vma->vm_flags & VM_READ);
+	req->whole = req->known &&
+		     hmm_pfn_to_map_order(req->scratch->pfns[0]) >= GM_BLOCK_ORDER;
 }
 
 /**
@@ -370,7 +373,11 @@ static int gm_resolve_once(struct gm_request *req, bool remote)
 	}
 	req->uffd_wp = userfaultfd_wp(vma);
 	gm_move(req, vma, remote);
+	if (!req->known)
+		ret = gm_map_look(req);
 	mmap_read_unlock(mm);
+	if (ret)
+		return ret;
 
 	if (ctx->dev->mmu->map_prepare) {
 		ret = ctx->dev->mmu->map_prepare(ctx, req->start,

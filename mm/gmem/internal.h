@@ -414,6 +414,7 @@ bool gm_flight_holds(struct gm_flight *flight);
 
 /* map.c */
 struct gm_request;
+int gm_map_look(struct gm_request *req);
 int gm_map_range(struct gm_request *req);
 int gm_map_page(struct gm_request *req, const struct gm_segment *seg);
 unsigned long gm_hmm_pfn_at(unsigned long hmm_pfn, unsigned long va);
@@ -443,6 +444,8 @@ bool gm_exclusive_cut(struct gm_context *ctx, unsigned long va,
  * @flight:	tells of changes since it was last sampled
  * @known:	@scratch->pfns tells what the whole range holds as of then, as
  *		hmm_range_fault() would
+ * @whole:	if so, that one huge entry holds all of it: only the first one of
+ *		@scratch->pfns counts
  * @alone:	the page at @va is to come home before the CPU faults on it
  * @exclusive:	room for gm_context.exclusive to keep, while a page is kept from
  *		the CPUs; else NULL
@@ -465,6 +468,7 @@ struct gm_request {
 	bool uffd_wp;
 	struct gm_flight flight;
 	bool known;
+	bool whole;
 	bool alone;
 	struct gm_segment *exclusive;
 	unsigned long moved;

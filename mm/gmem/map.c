@@ -544,6 +544,31 @@ static int gm_map_once(struct gm_mapper *map)
 	return gm_map_pfns(map);
 }
 
+/**
+ * gm_map_look() - read the CPU page table for gm_map_range(), if nothing has changed
+ * @req: the flight was sampled; whether the range is known is set
+ *
+ * For who has the mmap_lock, and would let it go only for gm_map_range() to take it
+ * again. What did not work is left to that, and so is what must be taken from the CPUs.
+ *
+ * Context: the mmap_lock is held for reading. May sleep.
+ * Return: 0; or -ENOENT when the CPU itself would fault on the needed page.
+ */
+int gm_map_look(struct gm_request *req)
+{
+	struct gm_mapper map = { .req = req };
+	int ret;
+
+	mmap_assert_locked(req->ctx->as->mm);
+	if ((req->access & GM_PROT_ATOMIC) && !req->moved &&
+	    !(req->ctx->dev->mmu->caps & GM_DEV_CAP_HOST_ATOMICS))
+		return 0;
+	ret = gm_map_snapshot(&map);
+	req->known = !ret && !map.exclusive;
+	req->whole = map.whole;
+	return ret == -ENOENT ? ret : 0;
+}
+
 /* Whether the range needs no reading, and holds what is needed. */
 static bool gm_map_is_known(const struct gm_request *req)
 {
@@ -551,7 +576,7 @@ static bool gm_map_is_known(const struct gm_request *req)
 
 	if (!req->known || !(req->access & GM_PROT_WRITE))
 		return req->known;
-	if (hmm_pfn_to_map_order(req->scratch->pfns[0]) < GM_BLOCK_ORDER)
+	if (!req->whole)
 		i = (req->va - req->start) >> PAGE_SHIFT;
 	return req->scratch->pfns[i] & HMM_PFN_WRITE;
 }
@@ -576,8 +601,7 @@ int gm_map_range(struct gm_request *req)
 	int ret;
 
 	req->known = gm_map_is_known(req);
-	map.whole = req->known && hmm_pfn_to_map_order(req->scratch->pfns[0]) >=
-				  GM_BLOCK_ORDER;
+	map.whole = req->known && req->whole;
 	for (tries = 0; tries < GM_MAP_TRIES; tries++) {
 		map.nr = 0;
 		map.exclusive = false;
