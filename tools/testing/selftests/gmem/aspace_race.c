@@ -22,8 +22,6 @@
 #define HALF_PAGES	(SPAN / 2 / GT_PAGE)
 /* At least as many are in each hole, and some are enough to work on. */
 #define HOLE_PAGES	9
-/* For something to happen; only a machine that hangs takes that long. */
-#define PATIENCE_MS	60000
 
 /**
  * struct race - what a test is about
@@ -131,7 +129,7 @@ static void *work(void *arg)
 /* Waits until a counter has grown by @more. */
 static bool wait_for(unsigned long *counter, unsigned long more)
 {
-	unsigned long long end = gt_now_ms() + PATIENCE_MS;
+	unsigned long long end = gt_now_ms() + GT_PATIENCE_MS;
 	unsigned long want = gt_load(counter) + more;
 
 	while (gt_load(counter) < want && gt_now_ms() < end)

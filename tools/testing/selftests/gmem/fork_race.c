@@ -10,8 +10,6 @@
 #include "aspace.h"
 
 #define ROUNDS		6
-/* For something to happen; only a machine that hangs takes that long. */
-#define PATIENCE_MS	60000
 
 /* The pattern in the span of a buffer, on the devices. */
 static char *make_span(struct __test_metadata *_metadata,
@@ -69,7 +67,7 @@ static void *fills(void *arg)
 
 static bool wait_for(unsigned long *counter, unsigned long want)
 {
-	unsigned long long end = gt_now_ms() + PATIENCE_MS;
+	unsigned long long end = gt_now_ms() + GT_PATIENCE_MS;
 
 	while (gt_load(counter) < want && gt_now_ms() < end)
 		usleep(100);

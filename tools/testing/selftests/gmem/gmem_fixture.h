@@ -13,6 +13,10 @@
 
 /* A test that takes longer hangs: the harness kills it and reports it. */
 #define GT_TIMEOUT	300
+/* For something to happen: only a machine that hangs takes that long. */
+#define GT_PATIENCE_MS	200000
+/* Of something that races: less than so many rounds show nothing. */
+#define GT_ENOUGH	20
 
 #define GT_TEST(name)	TEST_F_TIMEOUT(gmem, name, GT_TIMEOUT)
 

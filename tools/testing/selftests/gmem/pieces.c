@@ -11,10 +11,6 @@
 #include "gmem_fixture.h"
 
 #define LEN		GT_HUGE
-/* Less than so many rounds show nothing. */
-#define ENOUGH		20
-/* How long to wait for them; the harness kills what takes GT_TIMEOUT. */
-#define PATIENCE_MS	200000
 
 /* Unmap the start, the middle or the end of one 2 MiB frame. */
 static void cut(struct __test_metadata *_metadata, struct gt_dev *dev,
@@ -85,7 +81,7 @@ GT_TEST(residency_and_split)
 	begin = gt_now_ms();
 	end = begin + gt_loop_ms(8000);
 	while (gt_now_ms() < end ||
-	       (rounds < ENOUGH && gt_now_ms() < begin + PATIENCE_MS)) {
+	       (rounds < GT_ENOUGH && gt_now_ms() < begin + GT_PATIENCE_MS)) {
 		/* A new huge page each time. */
 		ASSERT_EQ(0, madvise(buf, GT_HUGE, MADV_DONTNEED));
 		gt_pattern(buf, GT_HUGE, rounds);
@@ -102,7 +98,7 @@ GT_TEST(residency_and_split)
 		gt_store(&look[i].stop, true);
 		pthread_join(look[i].thread, NULL);
 	}
-	EXPECT_GE(rounds, ENOUGH);
+	EXPECT_GE(rounds, GT_ENOUGH);
 	gt_free(buf, GT_HUGE);
 }
 

@@ -5,19 +5,13 @@
  * that must not be seen any more.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
-#include <sys/uio.h>
 
 #include "gmem_fixture.h"
 
 #define LEN		GT_HUGE
 #define MAX_THREADS	8
-/* Less than so many rounds show nothing. */
-#define ENOUGH		20
-/* How long to wait for them; the harness kills what takes GT_TIMEOUT. */
-#define PATIENCE_MS	200000
 
 /* Threads that run until the time is over. */
 struct crew {
@@ -39,7 +33,7 @@ static void crew_error(struct crew *crew, int error)
 static void crew_run(struct __test_metadata *_metadata, struct crew *crew,
 		     void *(*fn[])(void *), unsigned int nr, unsigned int ms)
 {
-	unsigned long long end = gt_now_ms() + PATIENCE_MS;
+	unsigned long long end = gt_now_ms() + GT_PATIENCE_MS;
 	pthread_t thread[MAX_THREADS];
 	unsigned int i;
 
@@ -48,7 +42,7 @@ static void crew_run(struct __test_metadata *_metadata, struct crew *crew,
 	/* A loaded machine gets the time that it needs to do anything. */
 	do {
 		usleep(gt_loop_ms(ms) * 1000);
-	} while (gt_load(&crew->good) < ENOUGH && !gt_load(&crew->bad) &&
+	} while (gt_load(&crew->good) < GT_ENOUGH && !gt_load(&crew->bad) &&
 		 gt_now_ms() < end);
 	gt_store(&crew->stop, true);
 	for (i = 0; i < nr; i++)
@@ -56,7 +50,7 @@ static void crew_run(struct __test_metadata *_metadata, struct crew *crew,
 	TH_LOG("%lu rounds", crew->good);
 	EXPECT_EQ(0, crew->bad)
 		TH_LOG("first error %d", crew->first_error);
-	EXPECT_GE(crew->good, ENOUGH);
+	EXPECT_GE(crew->good, GT_ENOUGH);
 }
 
 /* --------------------------------------------------- faults on the same page */
