@@ -20,11 +20,13 @@ ICOUNT = {"dma": "shift=5,sleep=off", "count": "shift=0,sleep=off"}
 CPU = "max,la57=off,erms=off,fsrm=off"
 
 # Where instructions are counted, runs should not differ: neither by the date, nor by where
-# the kernel puts what it places at random. What is left to luck is when the host answers,
-# which a program need not ask, and which CPU's turn it is.
+# the kernel puts what it places at random, nor by when QEMU's other thread has time for
+# what is sent to a port. What is left to luck is when the host answers, which a program
+# need not ask, and which CPU's turn it is.
 SAME_CPU = ",rdrand=off,rdseed=off"
 SAME_DATE = ["-rtc", "base=2026-01-01T00:00:00,clock=vm"]
 SAME_PLACES = "norandmaps nokaslr"
+SAME_THREAD = ",ioeventfd=off"
 
 # A busy host must not look like a broken guest
 PATIENCE = "no_timer_check tsc=nowatchdog watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120"
@@ -82,7 +84,7 @@ class Machine:
         if self.iommu:
             line += ["-device", "intel-iommu,intremap=on,caching-mode=on"]
         line += ["-chardev", f"file,id=log,path={self.log}", "-serial", "chardev:log",
-                 "-device", "virtio-serial-pci,id=ports",
+                 "-device", "virtio-serial-pci,id=ports" + (SAME_THREAD if same else ""),
                  "-chardev", f"{terminal},id=terminal",
                  "-device", "virtconsole,bus=ports.0,chardev=terminal"]
         for name, backend in ports.items():
