@@ -258,7 +258,9 @@ class CheckTest(BenchTest):
         # Nobody had reached it when this was recorded
         self.recorded = self.bench()
         self.assertEqual(self.judge(), [])
-        self.assertEqual(self.open(), [f"{lost} (no profile shows what the floor is)"])
+        for profiles, text in ((set(), "no"), ({"munmap_unused_1k"}, "a")):
+            with mock.patch.object(self.check, "read_profiled", return_value=profiles):
+                self.assertEqual(self.open(), [f"{lost} ({text} profile shows what the floor is)"])
         self.data["workloads"].remove(self.raw("munmap_unused_100k"))
         self.recorded = self.bench()
         self.assertEqual(self.judge(), ["munmap of an unused page, 100,000 extents to 1,000: "
