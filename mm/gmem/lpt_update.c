@@ -320,7 +320,7 @@ static bool lpt_extend(struct lpt_update *up, struct lpt_span *run)
 	u64 old;
 
 	while (run->end < up->end) {
-		/* What is left out for now is joined by the next step. */
+		/* The step after the pause joins what follows. */
 		if (--up->budget < 0)
 			return true;
 		entry = mas_next_range(mas, ULONG_MAX);
