@@ -5,6 +5,7 @@
  */
 #include <linux/mman.h>
 #include <linux/module.h>
+#include <linux/sched/mm.h>
 #include <linux/uaccess.h>
 
 #include "device_fake.h"
@@ -399,6 +400,112 @@ static void fault_test_in_place(struct kunit *test)
 	}
 }
 
+/*
+ * No two pages that are neighbours to the program are so in memory, and there are several
+ * full batches of them, wherever the fault was.
+ */
+static void fault_test_in_place_scattered(struct kunit *test)
+{
+	static const unsigned int needed[] = { 0, 62, 63, 64, 65, 130, 511 };
+	struct fake *fake = test->priv;
+	unsigned long va;
+	unsigned int i;
+
+	fake_attach(test);
+	va = fake_mmap(test, GM_BLOCK_SIZE, false);
+	for (i = 0; i < GM_BLOCK_PAGES; i++)
+		fake_fill(test, va + i * 37 % GM_BLOCK_PAGES * PAGE_SIZE, PAGE_SIZE, 12);
+	for (i = 0; i < ARRAY_SIZE(needed); i++) {
+		struct gm_fault fault = {
+			.va = va + needed[i] * PAGE_SIZE,
+			.access = GM_PROT_WRITE,
+			.placement = GM_PLACE_HOST,
+		};
+		struct fake_snap snap;
+
+		KUNIT_EXPECT_EQ(test, 0, gm_dev_fault(fake->ctx, &fault));
+		KUNIT_EXPECT_EQ(test, fault.outcome, GM_FAULT_INPLACE);
+		KUNIT_EXPECT_LE(test, fault.start, fault.va);
+		KUNIT_EXPECT_GT(test, fault.end, fault.va);
+		snap = fake_snapshot(fake->ctx, va, GM_BLOCK_SIZE);
+		KUNIT_EXPECT_EQ(test, snap.pages, GM_BLOCK_PAGES);
+		KUNIT_EXPECT_EQ(test, snap.writable, GM_BLOCK_PAGES);
+		KUNIT_EXPECT_EQ(test, snap.device, 0);
+		fake_expect_device(test, fake->ctx, va, GM_BLOCK_SIZE, 12);
+		/* Another context begins with nothing. */
+		fake_detach(test);
+		fake_attach(test);
+	}
+}
+
+/* What the CPU did to a page before the device came. */
+enum fault_page {
+	FAULT_PAGE_SHARED,	/* with a child, to be copied when written to */
+	FAULT_PAGE_OWN,		/* was copied */
+	FAULT_PAGE_NONE,	/* was dropped */
+};
+
+static enum fault_page fault_page_at(unsigned int i)
+{
+	if (i % 11 == 3)
+		return FAULT_PAGE_NONE;
+	/* Some one by one, the others by the dozen. */
+	if (i < 24)
+		return i % 2 ? FAULT_PAGE_OWN : FAULT_PAGE_SHARED;
+	return i / 12 % 2 ? FAULT_PAGE_OWN : FAULT_PAGE_SHARED;
+}
+
+/* Pages of one block that differ are translated each as it is, wherever the fault was. */
+static void fault_test_in_place_mixed(struct kunit *test)
+{
+	static const unsigned int needed[] = { 0, 1, 13, 40, 150, 511 };
+	struct fake *fake = test->priv;
+	struct mm_struct *child;
+	unsigned int i, j;
+	unsigned long va;
+
+	fake_attach(test);
+	va = fake_mmap(test, GM_BLOCK_SIZE, false);
+	fake_fill(test, va, GM_BLOCK_SIZE, 20);
+	child = fake_fork();
+	KUNIT_ASSERT_NOT_NULL(test, child);
+	for (i = 0; i < GM_BLOCK_PAGES; i++) {
+		unsigned long at = va + i * PAGE_SIZE;
+
+		if (fault_page_at(i) == FAULT_PAGE_OWN)
+			fake_fill(test, at, PAGE_SIZE, 20);
+		else if (fault_page_at(i) == FAULT_PAGE_NONE)
+			KUNIT_EXPECT_EQ(test, 0, do_madvise(current->mm, at, PAGE_SIZE,
+							    MADV_DONTNEED));
+	}
+	for (j = 0; j < ARRAY_SIZE(needed); j++) {
+		struct gm_fault fault = {
+			.va = va + needed[j] * PAGE_SIZE,
+			.access = GM_PROT_READ,
+			.placement = GM_PLACE_HOST,
+		};
+
+		KUNIT_EXPECT_EQ(test, 0, gm_dev_fault(fake->ctx, &fault));
+		KUNIT_EXPECT_EQ(test, fault.outcome, GM_FAULT_INPLACE);
+		for (i = 0; i < GM_BLOCK_PAGES; i++) {
+			unsigned long at = va + i * PAGE_SIZE;
+			struct fake_snap snap = fake_snapshot(fake->ctx, at, PAGE_SIZE);
+			enum fault_page page = fault_page_at(i);
+
+			KUNIT_EXPECT_EQ_MSG(test, snap.pages, page != FAULT_PAGE_NONE,
+					    "page %u, fault at %u", i, needed[j]);
+			KUNIT_EXPECT_EQ_MSG(test, snap.writable, page == FAULT_PAGE_OWN,
+					    "page %u, fault at %u", i, needed[j]);
+			if (page != FAULT_PAGE_NONE)
+				fake_expect_device(test, fake->ctx, at, PAGE_SIZE, 20);
+		}
+		/* Another context begins with nothing. */
+		fake_detach(test);
+		fake_attach(test);
+	}
+	mmput(child);
+}
+
 /* What was read of the page table is of no use when the page is dropped after that. */
 static void fault_test_dropped(struct kunit *test)
 {
@@ -643,6 +750,8 @@ static struct kunit_case fault_test_cases[] = {
 	KUNIT_CASE(fault_test_copy_home_fails),
 	KUNIT_CASE(fault_test_map_fails),
 	KUNIT_CASE(fault_test_in_place),
+	KUNIT_CASE(fault_test_in_place_scattered),
+	KUNIT_CASE(fault_test_in_place_mixed),
 	KUNIT_CASE(fault_test_dropped),
 	KUNIT_CASE(fault_test_denied),
 	KUNIT_CASE(fault_test_invalid),

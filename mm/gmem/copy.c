@@ -51,7 +51,7 @@ static void gm_copy_unmap(struct gm_copy *copy, unsigned int nr)
 	struct device *parent = copy->hnode->dev->parent;
 	unsigned int i;
 
-	if (!parent->dma_mask || !dma_need_unmap(parent))
+	if (!gm_dma_needs_unmap(copy->hnode->dev))
 		return;
 	for (i = 0; i < nr; i++) {
 		struct gm_copy_extent *ext = &copy->ext[i];

@@ -74,44 +74,86 @@ static bool gm_dma_reuse(struct gm_context *ctx, struct gm_segment *seg)
 }
 
 /**
- * gm_dma_map_segment() - make a segment of host memory reachable
+ * gm_dma_needs_unmap() - whether what is mapped for a device must be unmapped
+ * @dev: the device
+ *
+ * A bounce buffer makes it so. What is mapped in place is never bounced, and needs no
+ * unmapping if it needed none when it was mapped.
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+bool gm_dma_needs_unmap(const struct gm_dev *dev)
+{
+	struct device *parent = dev->parent;
+
+	return parent->dma_mask && dma_need_unmap(parent);
+}
+
+static dma_addr_t gm_dma_map(struct gm_context *ctx, const struct gm_segment *seg)
+{
+	return dma_map_phys(ctx->dev->parent, seg->phys, seg->size,
+			    DMA_BIDIRECTIONAL, GM_DMA_ATTRS);
+}
+
+/* Maps a segment and remembers that, or uses a mapping that there is. */
+static int gm_dma_map_kept(struct gm_context *ctx, struct gm_segment *seg,
+			   struct list_head *maps)
+{
+	struct gm_dma_map *map;
+
+	if (gm_dma_reuse(ctx, seg))
+		return 0;
+	map = kmalloc_obj(*map, GFP_KERNEL_ACCOUNT);
+	if (!map)
+		return -ENOMEM;
+	seg->dma_addr = gm_dma_map(ctx, seg);
+	if (dma_mapping_error(ctx->dev->parent, seg->dma_addr)) {
+		kfree(map);
+		return -EIO;
+	}
+	map->itree.start = seg->va;
+	map->itree.last = seg->va + seg->size - 1;
+	map->addr = seg->dma_addr;
+	map->phys = seg->phys;
+	list_add_tail(&map->link, maps);
+	return 0;
+}
+
+/**
+ * gm_dma_map_segments() - make segments of host memory reachable
  * @ctx: the context
- * @seg: the segment; phys, va and size are read, dma_addr is set
+ * @segs: the segments; of those of host memory, phys, va and size are read, dma_addr
+ *	is set
+ * @nr: how many
  * @maps: list that remembers what must be unmapped
  *
  * Context: may sleep and allocate.
  * Return: 0, -ENOMEM, or -EIO when the DMA API refuses.
  */
-int gm_dma_map_segment(struct gm_context *ctx, struct gm_segment *seg,
-		       struct list_head *maps)
+int gm_dma_map_segments(struct gm_context *ctx, struct gm_segment *segs,
+			unsigned int nr, struct list_head *maps)
 {
 	struct device *parent = ctx->dev->parent;
-	struct gm_dma_map *map = NULL;
-
 	/* A device that does no DMA: only the physical address is of use. */
-	if (!parent->dma_mask) {
+	bool dma = parent->dma_mask;
+	bool keep = gm_dma_needs_unmap(ctx->dev);
+	struct gm_segment *seg;
+
+	for (seg = segs; seg < segs + nr; seg++) {
+		if (seg->kind != GM_MEM_HOST)
+			continue;
 		seg->dma_addr = DMA_MAPPING_ERROR;
-		return 0;
-	}
-	if (dma_need_unmap(parent)) {
-		if (gm_dma_reuse(ctx, seg))
-			return 0;
-		map = kmalloc_obj(*map, GFP_KERNEL_ACCOUNT);
-		if (!map)
-			return -ENOMEM;
-	}
-	seg->dma_addr = dma_map_phys(parent, seg->phys, seg->size,
-				     DMA_BIDIRECTIONAL, GM_DMA_ATTRS);
-	if (dma_mapping_error(parent, seg->dma_addr)) {
-		kfree(map);
-		return -EIO;
-	}
-	if (map) {
-		map->itree.start = seg->va;
-		map->itree.last = seg->va + seg->size - 1;
-		map->addr = seg->dma_addr;
-		map->phys = seg->phys;
-		list_add_tail(&map->link, maps);
+		if (keep) {
+			int ret = gm_dma_map_kept(ctx, seg, maps);
+
+			if (ret)
+				return ret;
+		} else if (dma) {
+			seg->dma_addr = gm_dma_map(ctx, seg);
+			if (dma_mapping_error(parent, seg->dma_addr))
+				return -EIO;
+		}
 	}
 	return 0;
 }
@@ -119,7 +161,7 @@ int gm_dma_map_segment(struct gm_context *ctx, struct gm_segment *seg,
 /**
  * gm_dma_commit() - the segments are translated now
  * @ctx: the context; gm_as.map_lock is held
- * @maps: what gm_dma_map_segment() collected; empty afterwards
+ * @maps: what gm_dma_map_segments() collected; empty afterwards
  */
 void gm_dma_commit(struct gm_context *ctx, struct list_head *maps)
 {
@@ -139,7 +181,7 @@ void gm_dma_commit(struct gm_context *ctx, struct list_head *maps)
 /**
  * gm_dma_abort() - the segments were not translated after all
  * @ctx: the context
- * @maps: what gm_dma_map_segment() collected; empty afterwards
+ * @maps: what gm_dma_map_segments() collected; empty afterwards
  */
 void gm_dma_abort(struct gm_context *ctx, struct list_head *maps)
 {
@@ -215,6 +257,8 @@ void gm_dma_unmap_range(struct gm_context *ctx, unsigned long start,
 	struct gm_dma_map *map;
 
 	lockdep_assert_held_write(&ctx->as->map_lock);
+	if (RB_EMPTY_ROOT(&ctx->dma.rb_root))
+		return;
 	for (;;) {
 		scoped_guard(spinlock, &ctx->dma_lock) {
 			map = gm_dma_first(ctx, start, end);

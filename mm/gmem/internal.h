@@ -329,8 +329,9 @@ int gm_unmap_ctx(struct gm_context *ctx, unsigned long start,
 
 /* dma.c */
 struct gm_dma_map;
-int gm_dma_map_segment(struct gm_context *ctx, struct gm_segment *seg,
-		       struct list_head *maps);
+bool gm_dma_needs_unmap(const struct gm_dev *dev);
+int gm_dma_map_segments(struct gm_context *ctx, struct gm_segment *segs,
+			unsigned int nr, struct list_head *maps);
 void gm_dma_commit(struct gm_context *ctx, struct list_head *maps);
 void gm_dma_abort(struct gm_context *ctx, struct list_head *maps);
 bool gm_dma_widen(struct gm_context *ctx, unsigned long *start,
@@ -417,7 +418,6 @@ struct gm_request;
 int gm_map_look(struct gm_request *req);
 int gm_map_range(struct gm_request *req);
 int gm_map_page(struct gm_request *req, const struct gm_segment *seg);
-unsigned long gm_hmm_pfn_at(unsigned long hmm_pfn, unsigned long va);
 
 /* exclusive.c */
 int gm_exclusive_check(const struct gm_request *req,

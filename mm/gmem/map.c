@@ -25,7 +25,7 @@
  * struct gm_mapper - state of one attempt to map a range
  * @req:	what is wanted
  * @hnode:	the device's memory, if any; while gm_hnode_srcu is held
- * @nr:		segments in the batch
+ * @nr:		segments in the batch; less than GM_BATCH where one is about to be made
  * @whole:	one huge entry holds the whole range: only the first of
  *		&gm_scratch.pfns was written, what is behind it is somebody else's
  * @exclusive:	the needed page is on the host, and must be taken from the CPUs
@@ -38,17 +38,12 @@ struct gm_mapper {
 	bool exclusive;
 };
 
-/**
- * gm_hmm_pfn_at() - what hmm_range_fault() meant to say of an address
- * @hmm_pfn: entry it filled in
- * @va: the address of the entry
- *
- * For a huge entry of device-private memory it counts from the first page of
- * the huge page, wherever in it the range began (7.2).
- *
- * Return: the entry with the right page frame number.
+/*
+ * What hmm_range_fault() meant to say of an address: for a huge entry of device-private
+ * memory it counts from the first page of the huge page, wherever in it the range
+ * began (7.2).
  */
-unsigned long gm_hmm_pfn_at(unsigned long hmm_pfn, unsigned long va)
+static unsigned long gm_hmm_pfn_at(unsigned long hmm_pfn, unsigned long va)
 {
 	if (hmm_pfn_to_map_order(hmm_pfn) < GM_BLOCK_ORDER)
 		return hmm_pfn;
@@ -110,21 +105,23 @@ static bool gm_map_is_watched(const struct folio *folio)
  */
 static void gm_map_mark_dirty(const struct gm_segment *segs, unsigned int nr)
 {
-	unsigned int i;
+	const struct gm_segment *seg;
 
-	for (i = 0; i < nr; i++) {
-		unsigned long pfn = PHYS_PFN(segs[i].phys);
-		unsigned long end = pfn + (segs[i].size >> PAGE_SHIFT);
+	for (seg = segs; seg < segs + nr; seg++) {
+		unsigned long pfn = PHYS_PFN(seg->phys);
+		unsigned long last = PHYS_PFN(seg->phys + seg->size - 1);
 
-		if (segs[i].kind != GM_MEM_HOST ||
-		    !(segs[i].prot & GM_PROT_WRITE))
+		if (seg->kind != GM_MEM_HOST || !(seg->prot & GM_PROT_WRITE))
 			continue;
-		while (pfn < end) {
+		while (pfn <= last) {
 			struct folio *folio = page_folio(pfn_to_page(pfn));
 
 			if (!gm_map_is_watched(folio) &&
 			    !folio_test_dirty(folio))
 				folio_mark_dirty(folio);
+			/* The folio's size matters only if there is more. */
+			if (pfn == last)
+				break;
 			pfn = folio_pfn(folio) + folio_nr_pages(folio);
 		}
 	}
@@ -177,12 +174,9 @@ static int gm_map_flush(struct gm_mapper *map)
 	struct gm_request *req = map->req;
 	struct gm_segment *segs = req->scratch->segs;
 	LIST_HEAD(dma);
-	unsigned int i;
-	int ret = 0;
+	int ret;
 
-	for (i = 0; i < map->nr && !ret; i++)
-		if (segs[i].kind == GM_MEM_HOST)
-			ret = gm_dma_map_segment(req->ctx, &segs[i], &dma);
+	ret = gm_dma_map_segments(req->ctx, segs, map->nr, &dma);
 	if (!ret)
 		ret = gm_map_record(map);
 	if (!ret) {
@@ -199,41 +193,34 @@ static int gm_map_flush(struct gm_mapper *map)
 static bool gm_segment_joins(const struct gm_segment *last,
 			     const struct gm_segment *seg)
 {
-	if (last->va + last->size != seg->va || last->kind != seg->kind ||
-	    last->prot != seg->prot || last->pgsize != seg->pgsize)
+	if (last->kind != seg->kind)
 		return false;
-	if (seg->kind == GM_MEM_DEVICE)
-		return last->dpa + last->size == seg->dpa;
-	return last->phys + last->size == seg->phys;
+	if (seg->kind == GM_MEM_DEVICE ? last->dpa + last->size != seg->dpa :
+					 last->phys + last->size != seg->phys)
+		return false;
+	return last->va + last->size == seg->va && last->prot == seg->prot &&
+	       last->pgsize == seg->pgsize;
 }
 
-static int gm_map_add(struct gm_mapper *map, const struct gm_segment *seg)
+/* Takes the segment that was made at the end of the batch into it. */
+static int gm_map_add(struct gm_mapper *map)
 {
-	struct gm_segment *segs = map->req->scratch->segs;
-	struct device *parent = map->req->ctx->dev->parent;
-	int ret;
+	struct gm_segment *seg = &map->req->scratch->segs[map->nr];
 
 	/* Mappings that must be undone stay small, so that they are found. */
-	if (map->nr && gm_segment_joins(&segs[map->nr - 1], seg) &&
-	    !(seg->kind == GM_MEM_HOST && dma_need_unmap(parent))) {
-		segs[map->nr - 1].size += seg->size;
+	if (map->nr && gm_segment_joins(seg - 1, seg) &&
+	    !(seg->kind == GM_MEM_HOST && gm_dma_needs_unmap(map->req->ctx->dev))) {
+		seg[-1].size += seg->size;
 		return 0;
 	}
-	if (map->nr == GM_BATCH) {
-		ret = gm_map_flush(map);
-		if (ret)
-			return ret;
-	}
-	segs[map->nr++] = *seg;
-	return 0;
+	return ++map->nr < GM_BATCH ? 0 : gm_map_flush(map);
 }
 
 /* Whether the write that the device asked for goes to this range. */
 static bool gm_map_is_written(const struct gm_mapper *map, unsigned long va,
 			      unsigned long size)
 {
-	return (map->req->access & GM_PROT_WRITE) && map->req->va >= va &&
-	       map->req->va - va < size;
+	return (map->req->access & GM_PROT_WRITE) && map->req->va - va < size;
 }
 
 /* @hnode: the device memory that the page is in, or NULL */
@@ -272,39 +259,38 @@ static bool gm_map_fits_huge(const struct gm_mapper *map, unsigned long hmm_pfn,
  * Makes a segment of what the CPU page table has at @va.
  *
  * Return: 0; -EREMOTE if it is on another device; -EOPNOTSUPP if this device
- * cannot reach host memory: the size tells for how much; -EAGAIN if it changed.
+ * cannot reach host memory; -EAGAIN if it changed. Of a segment that failed, only the
+ * size counts.
  */
 static int gm_map_segment(const struct gm_mapper *map, unsigned long hmm_pfn,
 			  unsigned long va, struct gm_segment *seg)
 {
-	const struct gm_dev *dev = map->req->ctx->dev;
 	struct page *page = hmm_pfn_to_page(hmm_pfn);
-	struct gm_hnode *hnode = gm_hnode_of_page(page);
 	const struct folio *folio = page_folio(page);
+	struct gm_hnode *hnode = NULL;
+	bool huge;
 
-	*seg = (struct gm_segment){
-		.va = va,
-		.size = PAGE_SIZE,
-		.pgsize = PAGE_SIZE,
-		.prot = gm_map_prot(map, hmm_pfn, va, folio, hnode),
-	};
-	if (gm_map_fits_huge(map, hmm_pfn, va, folio)) {
-		seg->size = GM_BLOCK_SIZE;
-		seg->pgsize = GM_BLOCK_SIZE;
-	} else if (map->whole) {
+	/* Of the flags that others set, the zone is none. */
+	if (data_race(folio_is_zone_device(folio)))
+		hnode = gm_hnode_of_page(page);
+	huge = gm_map_fits_huge(map, hmm_pfn, va, folio);
+
+	/* All members, in place: this is done for each page. */
+	seg->va = va;
+	seg->size = huge ? GM_BLOCK_SIZE : PAGE_SIZE;
+	seg->pgsize = seg->size;
+	seg->prot = gm_map_prot(map, hmm_pfn, va, folio, hnode);
+	seg->kind = hnode ? GM_MEM_DEVICE : GM_MEM_HOST;
+	seg->dpa = hnode ? gm_hnode_dpa(hnode, page_to_pfn(page)) : 0;
+	seg->phys = hnode ? 0 : hmm_pfn_to_phys(hmm_pfn);
+	seg->dma_addr = DMA_MAPPING_ERROR;
+
+	if (map->whole && !huge)
 		return -EAGAIN;
-	}
-	if (hnode) {
-		if (hnode != map->hnode)
-			return -EREMOTE;
-		seg->kind = GM_MEM_DEVICE;
-		seg->dpa = gm_hnode_dpa(hnode, page_to_pfn(page));
-	} else {
-		if (!(dev->mmu->caps & GM_DEV_CAP_HOST_ACCESS))
-			return -EOPNOTSUPP;
-		seg->kind = GM_MEM_HOST;
-		seg->phys = hmm_pfn_to_phys(hmm_pfn);
-	}
+	if (hnode && hnode != map->hnode)
+		return -EREMOTE;
+	if (!hnode && !(map->req->ctx->dev->mmu->caps & GM_DEV_CAP_HOST_ACCESS))
+		return -EOPNOTSUPP;
 	return 0;
 }
 
@@ -320,8 +306,6 @@ static unsigned long gm_map_run(const struct gm_mapper *map, unsigned long i,
 	unsigned long nr = (map->req->end - map->req->start) >> PAGE_SHIFT;
 	unsigned long first = i;
 
-	if (seg->kind != GM_MEM_DEVICE)
-		return 1;
 	/* The frame after the last one may be another hnode's. */
 	nr = min(nr, i + hnode->nr_pages - PHYS_PFN(seg->dpa - hnode->dpa));
 	while (++i < nr && pfns[i] == pfns[i - 1] + 1)
@@ -353,6 +337,97 @@ static int gm_map_wants_cpu(struct gm_request *req, unsigned long hmm_pfn)
 	return -ENOENT;
 }
 
+/* Whether the flags of its entry say all about a page. */
+static bool gm_map_is_plain(unsigned long hmm_pfn)
+{
+	const struct folio *folio = page_folio(hmm_pfn_to_page(hmm_pfn));
+
+	/* It may be somebody else's by now: then the batch is not installed. */
+	return data_race(folio_test_anon(folio) && !folio_is_zone_device(folio));
+}
+
+/*
+ * Base pages of anonymous host memory come by the hundred, and nothing but where it is
+ * tells one from the next. Takes those that follow entry @i, the last one of the batch,
+ * up to the needed one or to where there is room for one more.
+ *
+ * Return: how many.
+ */
+static unsigned long gm_map_more(struct gm_mapper *map, unsigned long i)
+{
+	struct gm_request *req = map->req;
+	struct gm_segment *segs = req->scratch->segs, *seg = &segs[map->nr - 1];
+	const unsigned long *pfns = req->scratch->pfns;
+	unsigned long nr = (req->end - req->start) >> PAGE_SHIFT;
+	unsigned long needed = (req->va - req->start) >> PAGE_SHIFT;
+	unsigned long first = i, flags = pfns[i] & HMM_PFN_FLAGS;
+	bool apart;
+
+	if (seg->kind != GM_MEM_HOST || hmm_pfn_to_map_order(flags) ||
+	    !gm_map_is_plain(pfns[i]))
+		return 0;
+	apart = gm_dma_needs_unmap(req->ctx->dev);
+	if (needed > i)
+		nr = min(nr, needed);
+	while (++i < nr && seg < &segs[GM_BATCH - 2]) {
+		phys_addr_t phys = hmm_pfn_to_phys(pfns[i]);
+
+		if ((pfns[i] & HMM_PFN_FLAGS) != flags ||
+		    !gm_map_is_plain(pfns[i]))
+			break;
+		if (seg->phys + seg->size == phys && !apart) {
+			seg->size += PAGE_SIZE;
+			continue;
+		}
+		seg[1] = (struct gm_segment){
+			.va = seg->va + seg->size,
+			.size = PAGE_SIZE,
+			.pgsize = PAGE_SIZE,
+			.prot = seg->prot,
+			.kind = GM_MEM_HOST,
+			.dma_addr = DMA_MAPPING_ERROR,
+			.phys = phys,
+		};
+		seg++;
+	}
+	map->nr = seg - segs + 1;
+	return i - first - 1;
+}
+
+/*
+ * Takes what the CPU page table has at @va into the batch, if the device can have it.
+ * @size is how much that is.
+ */
+static int gm_map_at(struct gm_mapper *map, unsigned long va, unsigned long *size)
+{
+	struct gm_request *req = map->req;
+	unsigned long i = (va - req->start) >> PAGE_SHIFT;
+	unsigned long hmm_pfn = gm_hmm_pfn_at(req->scratch->pfns[i], va);
+	struct gm_segment *seg = &req->scratch->segs[map->nr];
+	int ret;
+
+	*size = PAGE_SIZE;
+	if (!(hmm_pfn & HMM_PFN_VALID))
+		return 0;
+	ret = gm_map_segment(map, hmm_pfn, va, seg);
+	if (!ret && seg->kind == GM_MEM_DEVICE && seg->pgsize == PAGE_SIZE)
+		seg->size = gm_map_run(map, i, seg) * PAGE_SIZE;
+	*size = seg->size;
+	if (req->va - va < seg->size) {
+		if (ret)
+			return ret;
+		if ((req->access & GM_PROT_WRITE) && (req->access & ~seg->prot))
+			return gm_map_wants_cpu(req, hmm_pfn);
+		gm_map_note(req, seg);
+	}
+	if (ret)
+		return ret == -EREMOTE || ret == -EOPNOTSUPP ? 0 : ret;
+	ret = gm_map_add(map);
+	if (!ret && map->nr && va + *size < req->end)
+		*size += gm_map_more(map, i) * PAGE_SIZE;
+	return ret;
+}
+
 /*
  * gm_hnode_srcu keeps the struct pages of an hnode; the sequence tells that they
  * were still in use when it was taken.
@@ -360,7 +435,7 @@ static int gm_map_wants_cpu(struct gm_request *req, unsigned long hmm_pfn)
 static int gm_map_pfns(struct gm_mapper *map)
 {
 	struct gm_request *req = map->req;
-	unsigned long va;
+	unsigned long va, size;
 	int ret;
 
 	guard(srcu)(&gm_hnode_srcu);
@@ -369,29 +444,10 @@ static int gm_map_pfns(struct gm_mapper *map)
 	if (!gm_flight_seems_to_hold(&req->flight))
 		return -EAGAIN;
 
-	for (va = req->start; va < req->end;) {
-		unsigned long i = (va - req->start) >> PAGE_SHIFT;
-		unsigned long hmm_pfn = gm_hmm_pfn_at(req->scratch->pfns[i],
-						      va);
-		struct gm_segment seg = { .size = PAGE_SIZE };
-
-		if (hmm_pfn & HMM_PFN_VALID) {
-			ret = gm_map_segment(map, hmm_pfn, va, &seg);
-			if (ret && req->va - va < seg.size)
-				return ret;
-			if (!ret && seg.pgsize == PAGE_SIZE)
-				seg.size = gm_map_run(map, i, &seg) * PAGE_SIZE;
-			if (gm_map_is_written(map, va, seg.size) &&
-			    (req->access & ~seg.prot))
-				return gm_map_wants_cpu(req, hmm_pfn);
-			if (!ret)
-				ret = gm_map_add(map, &seg);
-			if (ret && ret != -EREMOTE && ret != -EOPNOTSUPP)
-				return ret;
-			if (req->va - va < seg.size)
-				gm_map_note(req, &seg);
-		}
-		va += seg.size;
+	for (va = req->start; va < req->end; va += size) {
+		ret = gm_map_at(map, va, &size);
+		if (ret)
+			return ret;
 	}
 	return map->nr ? gm_map_flush(map) : 0;
 }
