@@ -53,6 +53,16 @@ int gm_exclusive_check(const struct gm_request *req,
 	return 0;
 }
 
+/*
+ * Whether a context has no page for itself: most never have. Of a page whose block lock
+ * is held, and under gm_as.map_lock, that stays so.
+ */
+static bool gm_exclusive_none(const struct gm_context *ctx)
+{
+	/* There is a head as long as anything is stored or reserved. */
+	return data_race(xa_empty(&ctx->exclusive));
+}
+
 /**
  * gm_exclusive_again() - install a translation that the device should have
  * @req: ctx and va are read; the outcome and segment are set
@@ -72,7 +82,8 @@ int gm_exclusive_again(struct gm_request *req)
 	unsigned int done = 0;
 	int ret = 0;
 
-	if (!xa_load(&ctx->exclusive, PHYS_PFN(req->va)))
+	if (gm_exclusive_none(ctx) ||
+	    !xa_load(&ctx->exclusive, PHYS_PFN(req->va)))
 		return -ENOENT;
 	if (mmu->map_prepare)
 		ret = mmu->map_prepare(ctx, req->va & PAGE_MASK, PAGE_SIZE);
@@ -133,6 +144,8 @@ void gm_exclusive_forget(struct gm_context *ctx, unsigned long start,
 	unsigned long at;
 
 	lockdep_assert_held_write(&ctx->as->map_lock);
+	if (gm_exclusive_none(ctx))
+		return;
 	/* Slots that are reserved are passed over, and stay. */
 	xa_for_each_range(&ctx->exclusive, at, seg, PHYS_PFN(start),
 			  PHYS_PFN(end - 1)) {
@@ -162,6 +175,8 @@ bool gm_exclusive_cut(struct gm_context *ctx, unsigned long va,
 	unsigned long need = PHYS_PFN(va), at;
 	struct gm_segment *seg;
 
+	if (gm_exclusive_none(ctx))
+		return true;
 	xa_for_each_range(&ctx->exclusive, at, seg, PHYS_PFN(*start),
 			  PHYS_PFN(*end - 1)) {
 		if (at == need)
