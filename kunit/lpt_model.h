@@ -203,7 +203,7 @@ static inline const char *lpt_model_modify(struct lpt_model *m,
 					   const struct gm_lpt_change *chg,
 					   gfp_t gfp)
 {
-	unsigned long done = 0;
+	unsigned long done = 0, updates = gm_lpt_updates(m->lpt);
 	int ret;
 
 	ret = gm_lpt_modify(m->lpt, start, end, chg, gfp, &done);
@@ -211,6 +211,8 @@ static inline const char *lpt_model_modify(struct lpt_model *m,
 		return "gm_lpt_modify() reports wrong progress";
 	if (ret && (ret != -ENOMEM || !m->may_fail))
 		return "gm_lpt_modify() failed";
+	if (gm_lpt_updates(m->lpt) == updates)
+		return "gm_lpt_modify() was not counted";
 	if (ret) {
 		m->fails++;
 		m->exact = false;
@@ -223,7 +225,7 @@ static inline const char *lpt_model_erase(struct lpt_model *m,
 					  unsigned long start,
 					  unsigned long end, gfp_t gfp)
 {
-	unsigned long done = 0;
+	unsigned long done = 0, updates = gm_lpt_updates(m->lpt);
 	int ret;
 
 	ret = gm_lpt_erase(m->lpt, start, end, gfp, &done);
@@ -231,6 +233,8 @@ static inline const char *lpt_model_erase(struct lpt_model *m,
 		return "gm_lpt_erase() reports wrong progress";
 	if (ret && (ret != -ENOMEM || !m->may_fail))
 		return "gm_lpt_erase() failed";
+	if (gm_lpt_updates(m->lpt) == updates)
+		return "gm_lpt_erase() was not counted";
 	if (ret) {
 		m->fails++;
 		m->exact = false;
@@ -251,6 +255,7 @@ static inline const char *lpt_model_coarse(struct lpt_model *m,
 		.flags_set = lpt_model_below(m, 2) ? GM_LPT_INEXACT : 0,
 		.set_res = lpt_model_below(m, 2),
 	};
+	unsigned long updates = gm_lpt_updates(m->lpt);
 	unsigned long end = m->base + LPT_MODEL_PAGES;
 	struct gm_lpt_run run;
 	unsigned long i;
@@ -262,6 +267,8 @@ static inline const char *lpt_model_coarse(struct lpt_model *m,
 			return "coarse update returned another gap";
 		return NULL;
 	}
+	if (gm_lpt_updates(m->lpt) == updates)
+		return "coarse update was not counted";
 	m->exact = false;
 	if (run.start > index || run.end <= index || run.start < m->base ||
 	    run.end > end)

@@ -154,9 +154,11 @@ static int gm_forget_run(struct gm_as *as, struct gm_lpt_run *run,
 	return 0;
 }
 
+/* @first: the first run in the range, if it is known */
 static int gm_invalidate_locked(struct gm_as *as, unsigned long start,
 				unsigned long end,
 				const struct mmu_notifier_range *range,
+				const struct gm_lpt_run *first,
 				unsigned int flags)
 {
 	bool ours = range->event == MMU_NOTIFY_MIGRATE &&
@@ -165,11 +167,16 @@ static int gm_invalidate_locked(struct gm_as *as, unsigned long start,
 	struct gm_lpt_run run;
 
 	lockdep_assert_held_write(&as->map_lock);
-	while (at < end && gm_lpt_find(&as->lpt, at, end, &run)) {
+	while (at < end) {
 		struct gm_lpt_change chg;
 		unsigned long next;
 		int ret;
 
+		if (first)
+			run = *first;
+		else if (!gm_lpt_find(&as->lpt, at, end, &run))
+			break;
+		first = NULL;
 		gm_lpt_run_clip(&run, at, end);
 		next = run.end;
 		ret = gm_unmap_set(as, run.state.mapped,
@@ -196,13 +203,15 @@ static bool gm_as_invalidate(struct mmu_interval_notifier *mni,
 	unsigned long start = PHYS_PFN(max(range->start, as->start));
 	unsigned long end = PHYS_PFN(min(range->end, as->end));
 	bool block = mmu_notifier_range_blockable(range);
+	unsigned long updates = gm_lpt_updates(&as->lpt);
 	struct gm_lpt_run run;
+	bool found;
 	int ret;
 
 	/* Nobody waits for this sequence number, but it must move. */
 	mmu_interval_set_seq(mni, seq);
-	if (range->event != MMU_NOTIFY_RELEASE &&
-	    !gm_lpt_find(&as->lpt, start, end, &run))
+	found = gm_lpt_find(&as->lpt, start, end, &run);
+	if (!found && range->event != MMU_NOTIFY_RELEASE)
 		return true;
 
 	if (block)
@@ -211,7 +220,12 @@ static bool gm_as_invalidate(struct mmu_interval_notifier *mni,
 		return false;
 	if (range->event == MMU_NOTIFY_RELEASE)
 		WRITE_ONCE(as->dead, true);	/* debugfs shows it */
-	ret = gm_invalidate_locked(as, start, end, range,
+	/*
+	 * What is installed by now was recorded before, and counted. What was cleared was
+	 * so under our lock, or for a context that is dead.
+	 */
+	found &= gm_lpt_updates(&as->lpt) == updates;
+	ret = gm_invalidate_locked(as, start, end, range, found ? &run : NULL,
 				   block ? 0 : GM_UNMAP_NONBLOCK);
 	up_write(&as->map_lock);
 

@@ -96,6 +96,7 @@ void gm_lpt_init(struct gm_lpt *lpt)
 	lpt->has_zeroes = false;
 	lpt->min = GM_LPT_END;
 	lpt->max = 0;
+	lpt->updates = 0;
 }
 
 /**
@@ -134,6 +135,7 @@ void gm_lpt_destroy(struct gm_lpt *lpt)
 	lpt->has_zeroes = false;
 	__mt_destroy(&lpt->tree);
 	lpt_set_bounds(lpt, GM_LPT_END, 0);
+	lpt_count_update(lpt);
 	mtree_unlock(&lpt->tree);
 }
 
@@ -290,6 +292,7 @@ static bool lpt_modify_coarse(struct gm_lpt *lpt, unsigned long index,
 			lpt_store_in_place(&mas, bits);
 		if (!bits && !leaf)
 			lpt->has_zeroes = true;
+		lpt_count_update(lpt);
 	}
 	mtree_unlock(&lpt->tree);
 

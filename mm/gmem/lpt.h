@@ -18,6 +18,8 @@
 #include <linux/minmax.h>
 #include <linux/types.h>
 
+#include <asm/barrier.h>
+
 /* Context ids are 0 to GM_LPT_MAX_CTX - 1. */
 #define GM_LPT_MAX_CTX		40
 #define GM_LPT_CTX_MASK		GENMASK_ULL(GM_LPT_MAX_CTX - 1, 0)
@@ -98,6 +100,7 @@ struct gm_lpt_change {
  *		written under the lock of @tree
  * @min:	no page below has been recorded since the table was empty last
  * @max:	nor one from here on; both are written under the lock of @tree
+ * @updates:	how often an update let the lock go; written under the lock of @tree
  */
 struct gm_lpt {
 	struct maple_tree tree;
@@ -105,7 +108,25 @@ struct gm_lpt {
 	bool has_zeroes;
 	unsigned long min;
 	unsigned long max;
+	unsigned long updates;
 };
+
+/**
+ * gm_lpt_updates() - how many updates, or parts of long ones, a table has seen
+ * @lpt:	table
+ *
+ * For those who look something up, then take a lock that whoever relies on an update
+ * takes after it. If the number is the same before the one and after the other, they
+ * would find the same again, but for what is being stored just now.
+ *
+ * Context: Any.
+ * Return: the number, which wraps.
+ */
+static inline unsigned long gm_lpt_updates(const struct gm_lpt *lpt)
+{
+	/* Pairs with lpt_count_update(). */
+	return smp_load_acquire(&lpt->updates);
+}
 
 void gm_lpt_init(struct gm_lpt *lpt);
 void gm_lpt_destroy(struct gm_lpt *lpt);

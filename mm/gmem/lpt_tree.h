@@ -32,6 +32,15 @@ static inline void lpt_set_bounds(struct gm_lpt *lpt, unsigned long min,
 		WRITE_ONCE(lpt->max, max);
 }
 
+/* The lock is about to be let go: what was stored is there for who sees the new number. */
+static inline void lpt_count_update(struct gm_lpt *lpt)
+{
+	lockdep_assert_held(&lpt->tree.ma_lock);
+
+	/* Pairs with gm_lpt_updates(). */
+	smp_store_release(&lpt->updates, lpt->updates + 1);
+}
+
 /* The range of the entry that @mas is at. */
 static inline struct lpt_span lpt_range(const struct ma_state *mas)
 {

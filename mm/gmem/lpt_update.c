@@ -424,6 +424,7 @@ static void lpt_relax(struct gm_lpt *lpt, struct lpt_update *up)
 	if (up->budget > 0)
 		return;
 
+	lpt_count_update(lpt);
 	mtree_unlock(&lpt->tree);
 	if (gfpflags_allow_blocking(up->gfp))
 		cond_resched();
@@ -445,6 +446,7 @@ static bool lpt_make_room(struct gm_lpt *lpt, struct lpt_update *up)
 	if (!gfpflags_allow_blocking(up->gfp) ||
 	    up->retries++ >= LPT_MAX_RETRIES)
 		return false;
+	lpt_count_update(lpt);
 	if (up->retries <= LPT_MAX_CHARGES) {
 		mtree_unlock(&lpt->tree);
 		room = kmalloc(LPT_ROOM,
@@ -483,6 +485,7 @@ static int lpt_update(struct gm_lpt *lpt, struct lpt_update *up)
 		lpt_set_bounds(lpt, GM_LPT_END, 0);
 		lpt->has_zeroes = false;
 	}
+	lpt_count_update(lpt);
 	mtree_unlock(&lpt->tree);
 	mas_destroy(&up->mas);
 	return ret == -EAGAIN ? -ENOMEM : ret;
