@@ -93,7 +93,7 @@ static inline void expect_quiet(struct __test_metadata *_metadata)
 {
 	struct gt_check check = { };
 
-	EXPECT_EQ(0, gt_quiet(&check));
+	EXPECT_EQ(0, gt_quiet_after(&check));
 	EXPECT_EQ(0, check.frames_used);
 	EXPECT_EQ(0, check.leaked);
 	EXPECT_EQ(0, check.stale);

@@ -54,7 +54,7 @@ FIXTURE_TEARDOWN_PARENT(d2d)
 	EXPECT_EQ(self->nr, gt_dev_count());
 	EXPECT_EQ(0, gt_set_engine("cpu"));
 	EXPECT_EQ(0, gt_set_peer_copy(true));
-	EXPECT_EQ(0, gt_quiet(&check));
+	EXPECT_EQ(0, gt_quiet_after(&check));
 	EXPECT_EQ(0, check.frames_used);
 	EXPECT_EQ(0, check.leaked);
 	EXPECT_EQ(0, check.stale);

@@ -42,7 +42,7 @@ FIXTURE_TEARDOWN_PARENT(gmem)
 {
 	struct gt_check check = { };
 
-	EXPECT_EQ(0, gt_quiet(&check));
+	EXPECT_EQ(0, gt_quiet_after(&check));
 	EXPECT_EQ(0, check.frames_used);
 	EXPECT_EQ(0, check.leaked);
 	EXPECT_EQ(0, check.stale);

@@ -124,6 +124,8 @@ struct gt_check {
 
 int gt_check(struct gt_check *check);
 int gt_quiet(struct gt_check *check);
+/* For the process that forked the test. */
+int gt_quiet_after(struct gt_check *check);
 
 /* Knobs and time. */
 size_t gt_large_bytes(const struct gt_dev *dev, unsigned int nr_procs);

@@ -80,7 +80,7 @@ static inline void world_check(struct __test_metadata *_metadata,
 		EXPECT_EQ(0, sweep_calm(i));
 	if (gt_dev_count() != w->nr)
 		gt_write_file(DRIVER "bind", w->name);
-	EXPECT_EQ(0, gt_quiet(&check));
+	EXPECT_EQ(0, gt_quiet_after(&check));
 	EXPECT_EQ(0, check.leaked);
 	EXPECT_EQ(0, check.stale);
 }

@@ -137,7 +137,7 @@ FIXTURE_TEARDOWN_PARENT(gone)
 		come_bind(self->slot);
 	}
 	EXPECT_TRUE(wait_devices(self->nr));
-	EXPECT_EQ(0, gt_quiet(&check));
+	EXPECT_EQ(0, gt_quiet_after(&check));
 	EXPECT_EQ(0, check.leaked);
 	EXPECT_EQ(0, check.stale);
 }
