@@ -8,6 +8,8 @@ the engine, in function 0, and ivshmem-plain, the memory, in function 1.
 from dataclasses import dataclass
 from pathlib import Path
 
+from tsc import host_tsc_khz
+
 QEMU = "qemu-system-x86_64"
 QBOOT = Path("/usr/share/qemu/qboot.rom")
 
@@ -70,6 +72,8 @@ class Machine:
         """The command line; the arguments are the backends of the terminal and the ports."""
         same = self.icount == "count"
         append = f"{self.append} {SAME_PLACES}" if same else self.append
+        if not self.icount and (khz := host_tsc_khz()):
+            append = f"tsc_early_khz={khz} {append}"
         line = [QEMU, "-M", "q35", "-cpu", CPU + (SAME_CPU if same else ""), "-m", self.memory,
                 "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
                 "-kernel", str(self.kernel), "-initrd", str(self.initrd),
