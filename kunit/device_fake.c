@@ -37,7 +37,7 @@ static struct fake_dev *fake_of(const struct gm_context *ctx)
 	return gm_dev_priv(gm_context_dev(ctx));
 }
 
-static void fake_require(struct fake_dev *dev, bool ok)
+void fake_require(struct fake_dev *dev, bool ok)
 {
 	if (!ok)
 		atomic_inc(&dev->bad);
@@ -200,75 +200,12 @@ static bool fake_can_copy_from(struct gm_dev *gm, struct gm_dev *peer)
 	return dev->copies_peers;
 }
 
-static bool fake_in_vram(const struct fake_dev *dev, u64 dpa, size_t size)
+bool fake_in_vram(const struct fake_dev *dev, u64 dpa, size_t size)
 {
 	u64 at = dpa - FAKE_VRAM_DPA;
 
 	return at < dev->vram_size && at + size <= dev->vram_size && size &&
 	       PAGE_ALIGNED(size | dpa);
-}
-
-static int fake_copy_peer(struct fake_dev *dev, void *vram,
-			  const struct gm_copy_extent *ext)
-{
-	struct fake_dev *peer = gm_dev_priv(ext->peer);
-	struct gm_context *ctx = dev->peer_ctx;
-
-	fake_require(dev, dev->copies_peers);
-	fake_require(dev, !ctx || !fake_snapshot(ctx, 0, TASK_SIZE_MAX).pages);
-	if (!fake_in_vram(peer, ext->peer_dpa, ext->size)) {
-		fake_require(dev, false);
-		return -EINVAL;
-	}
-	if (dev->peer_vanishes) {
-		gm_dev_mark_lost(ext->peer);
-		memset(vram, 0xff, ext->size);
-	} else {
-		memcpy(vram, peer->vram + ext->peer_dpa - FAKE_VRAM_DPA,
-		       ext->size);
-	}
-	return 0;
-}
-
-static void fake_copy_page(void *vram, phys_addr_t phys, enum gm_copy_op op)
-{
-	struct page *page = pfn_to_page(PHYS_PFN(phys));
-
-	if (op == GM_COPY_ZERO)
-		memset(vram, 0, PAGE_SIZE);
-	else if (op == GM_COPY_TO_DEVICE)
-		memcpy_from_page(vram, page, 0, PAGE_SIZE);
-	else
-		memcpy_to_page(page, 0, vram, PAGE_SIZE);
-}
-
-static int fake_copy_one(struct fake_dev *dev, const struct gm_copy_extent *ext)
-{
-	void *vram = dev->vram + ext->dpa - FAKE_VRAM_DPA;
-	size_t off;
-
-	if (!fake_in_vram(dev, ext->dpa, ext->size)) {
-		fake_require(dev, false);
-		return -EINVAL;
-	}
-	if (dev->copy_error && dev->copy_error_op & BIT(ext->op))
-		return dev->copy_error;
-	if (ext->op == GM_COPY_FROM_PEER)
-		return fake_copy_peer(dev, vram, ext);
-	for (off = 0; off < ext->size; off += PAGE_SIZE)
-		fake_copy_page(vram + off, ext->phys + off, ext->op);
-	return 0;
-}
-
-static int fake_copy(struct gm_dev *gm, const struct gm_copy_extent *ext,
-		     unsigned int nr, struct dma_fence **fence)
-{
-	unsigned int i;
-	int ret = 0;
-
-	for (i = 0; i < nr && !ret; i++)
-		ret = fake_copy_one(gm_dev_priv(gm), &ext[i]);
-	return ret;
 }
 
 #define FAKE_OPS					\

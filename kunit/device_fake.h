@@ -27,6 +27,8 @@
  * @hnid:	id of its memory
  * @copy_error:	what &gm_mmu.copy returns
  * @copy_error_op: for which enum gm_copy_op, as a bitmap
+ * @copy_error_dpa: for which frame, or 0 for all
+ * @copy_later:	&gm_mmu.copy returns a fence, and the data moves later
  * @map_error:	what &gm_mmu.peer_map returns
  * @prepare_error: what &gm_mmu.map_prepare returns
  * @prepare_drops: the program drops memory while &gm_mmu.map_prepare runs, once: a
@@ -41,6 +43,7 @@
  * @unmaps:	calls of &gm_mmu.peer_unmap
  * @bad:	calls that break the contract
  * @contexts:	contexts that were created and not destroyed
+ * @jobs:	copies that were done later, ever
  */
 struct fake_dev {
 	struct gm_dev *gm;
@@ -50,6 +53,8 @@ struct fake_dev {
 	int hnid;
 	int copy_error;
 	unsigned int copy_error_op;
+	u64 copy_error_dpa;
+	bool copy_later;
 	int map_error;
 	int prepare_error;
 	unsigned long prepare_drops;
@@ -61,6 +66,7 @@ struct fake_dev {
 	atomic_t unmaps;
 	atomic_t bad;
 	atomic_t contexts;
+	atomic_t jobs;
 };
 
 /**
@@ -108,6 +114,14 @@ int fake_write(struct gm_context *ctx, unsigned long va, const void *buf,
 	       size_t len);
 int fake_fault(struct gm_context *ctx, unsigned long va, u32 access,
 	       struct gm_fault *fault);
+
+/* What breaks the contract is counted, and fails the test. */
+void fake_require(struct fake_dev *dev, bool ok);
+bool fake_in_vram(const struct fake_dev *dev, u64 dpa, size_t size);
+
+/* The engine, in device_engine.c */
+int fake_copy(struct gm_dev *gm, const struct gm_copy_extent *ext,
+	      unsigned int nr, struct dma_fence **fence);
 
 /* The suite */
 int fake_init(struct kunit *test);

@@ -531,10 +531,46 @@ static void life_test_detach_while_destroyed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, life_task_end(&ender), 0);
 }
 
+static void life_note_as(struct gm_as *as, void *arg)
+{
+	struct gm_as **wanted = arg;
+
+	if (as == *wanted)
+		*wanted = NULL;
+}
+
+static bool life_is_listed(struct gm_as *as)
+{
+	gm_as_visit_all(life_note_as, &as);
+	return !as;
+}
+
+/* The last reference is dropped by somebody else, any other one at once. */
+static void life_test_put_later(struct kunit *test)
+{
+	unsigned int i, refs;
+	struct gm_as *as;
+
+	KUNIT_ASSERT_EQ(test, 0, kunit_attach_mm());
+	as = gm_as_create(current->mm, SZ_1M, SZ_2M);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, as);
+	refcount_inc(&as->refs);
+	refs = refcount_read(&as->refs);
+	gm_as_put_later(as);
+	KUNIT_EXPECT_EQ(test, refcount_read(&as->refs), refs - 1);
+	KUNIT_EXPECT_TRUE(test, life_is_listed(as));
+
+	gm_as_put_later(as);
+	for (i = 0; i < 1000 && life_is_listed(as); i++)
+		msleep(10);
+	KUNIT_EXPECT_LT(test, i, 1000);
+}
+
 static struct kunit_case life_test_cases[] = {
 	KUNIT_CASE(life_test_mmu),
 	KUNIT_CASE(life_test_physmem),
 	KUNIT_CASE(life_test_as_range),
+	KUNIT_CASE(life_test_put_later),
 	KUNIT_CASE(life_test_attach_invalid),
 	KUNIT_CASE(life_test_attach_many),
 	KUNIT_CASE(life_test_reattach),
