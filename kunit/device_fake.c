@@ -20,10 +20,14 @@
  * @lock:	held for reading by accesses
  * @pt:		entries by page number. Large translations have one for each
  *		page, too
+ * @gone_va:	what was unmapped last
+ * @gone_size:	bytes; 0 when the TLB has been told
  */
 struct fake_pt {
 	struct rw_semaphore lock;
 	struct xarray pt;
+	unsigned long gone_va;
+	unsigned long gone_size;
 };
 
 /* An entry: GM_PROT_*, these two bits, and the page number in its memory. */
@@ -188,8 +192,22 @@ static int fake_peer_unmap(struct gm_context *ctx, unsigned long va,
 		return -EAGAIN;
 	fake_unmap_locked(pt, va, size);
 	up_write(&pt->lock);
+	pt->gone_va = va;
+	pt->gone_size = size;
 	atomic_inc(&dev->unmaps);
 	return 0;
+}
+
+/* Of what was unmapped just now: nobody comes in between. */
+static void fake_tlb_invl(struct gm_context *ctx, unsigned long va,
+			  unsigned long size)
+{
+	struct fake_dev *dev = fake_of(ctx);
+	struct fake_pt *pt = gm_context_priv(ctx);
+
+	fake_require(dev, size && va == pt->gone_va && size == pt->gone_size);
+	pt->gone_size = 0;
+	atomic_inc(&dev->tlb_invls);
 }
 
 static bool fake_can_copy_from(struct gm_dev *gm, struct gm_dev *peer)
@@ -215,6 +233,7 @@ bool fake_in_vram(const struct fake_dev *dev, u64 dpa, size_t size)
 	.map_prepare = fake_map_prepare,		\
 	.peer_map = fake_peer_map,			\
 	.peer_unmap = fake_peer_unmap,			\
+	.tlb_invl = fake_tlb_invl,			\
 	.can_copy_from = fake_can_copy_from,		\
 	.copy = fake_copy
 
@@ -417,6 +436,9 @@ void fake_exit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&fake->dev.contexts), 0);
 	fake_dev_stop(&fake->dev);
 	KUNIT_EXPECT_EQ(test, atomic_read(&fake->dev.bad), 0);
+	/* No translation went without the TLB being told. */
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->dev.tlb_invls),
+			atomic_read(&fake->dev.unmaps));
 }
 
 void fake_attach(struct kunit *test)

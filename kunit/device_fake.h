@@ -41,6 +41,7 @@
  *		device's memory is read, or NULL
  * @destroy_ms:	how long &gm_mmu.ctx_destroy takes
  * @unmaps:	calls of &gm_mmu.peer_unmap
+ * @tlb_invls:	calls of &gm_mmu.tlb_invl
  * @bad:	calls that break the contract
  * @contexts:	contexts that were created and not destroyed
  * @jobs:	copies that were done later, ever
@@ -64,6 +65,7 @@ struct fake_dev {
 	struct gm_context *peer_ctx;
 	unsigned int destroy_ms;
 	atomic_t unmaps;
+	atomic_t tlb_invls;
 	atomic_t bad;
 	atomic_t contexts;
 	atomic_t jobs;
