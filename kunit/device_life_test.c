@@ -562,7 +562,7 @@ static void life_test_put_later(struct kunit *test)
 
 	gm_as_put_later(as);
 	for (i = 0; i < 1000 && life_is_listed(as); i++)
-		msleep(10);
+		msleep(20);
 	KUNIT_EXPECT_LT(test, i, 1000);
 }
 
