@@ -155,6 +155,7 @@ static char *make_zero(struct __test_metadata *_metadata, bool huge)
 		ASSERT_EQ(0, gt_load(buf + i));
 	ASSERT_TRUE(is_zero_page(buf, huge));
 	ASSERT_TRUE(is_zero_page(buf + LEN - GT_PAGE, huge));
+	EXPECT_TRUE(gt_all_on(buf, LEN, GT_HOME));
 	return buf;
 }
 
