@@ -307,12 +307,68 @@ static void mm_test_two_devices(struct kunit *test)
 	fake_expect_cpu(test, va + PAGE_SIZE, GM_BLOCK_SIZE - PAGE_SIZE, 8);
 }
 
+/* All of a block is on the device, in base pages. */
+static void mm_send(struct kunit *test, unsigned long va)
+{
+	struct fake *fake = test->priv;
+	struct gm_fault fault;
+
+	KUNIT_ASSERT_EQ(test, 0, fake_fault(fake->ctx, va, GM_PROT_WRITE,
+					    &fault));
+	fake_expect_used(test, GM_BLOCK_PAGES);
+}
+
+static void mm_expect_home(struct kunit *test, unsigned long va, unsigned long page,
+			   unsigned long home, long faults)
+{
+	struct fake *fake = test->priv;
+
+	KUNIT_EXPECT_EQ(test, 0, fake_touch(va + page * PAGE_SIZE));
+	fake_expect_used(test, GM_BLOCK_PAGES - home);
+	KUNIT_EXPECT_EQ(test, faults,
+			gm_stat_read(&fake->dev.gm->hnode->stats,
+				     GM_STAT_HOST_FAULTS));
+}
+
+/*
+ * A CPU that goes through a block brings twice as much home each time. One that touches
+ * it here and there does not, even where one has gone through it before.
+ */
+static void mm_test_sweep(struct kunit *test)
+{
+	static const unsigned long steps[] = {
+		0, 16, 48, 112, 240, 496, GM_BLOCK_PAGES
+	};
+	unsigned long va, home = 0, at;
+	long faults = 0;
+	unsigned int i;
+
+	fake_attach(test);
+	va = fake_mmap(test, GM_BLOCK_SIZE, false);
+	fake_fill(test, va, GM_BLOCK_SIZE, 1);
+	mm_send(test, va);
+	for (i = 0; i < ARRAY_SIZE(steps) - 1; i++)
+		mm_expect_home(test, va, steps[i], steps[i + 1], ++faults);
+	fake_expect_cpu(test, va, GM_BLOCK_SIZE, 1);
+
+	mm_send(test, va);
+	for (at = 0; at < GM_BLOCK_PAGES; at += 64)
+		mm_expect_home(test, va, at, home += 16, ++faults);
+	/* Right behind the last of these, and elsewhere again. */
+	mm_expect_home(test, va, GM_BLOCK_PAGES - 48, home += 32, ++faults);
+	mm_expect_home(test, va, 16, home += 16, ++faults);
+	fake_expect_cpu(test, va, GM_BLOCK_SIZE, 1);
+	fake_expect_used(test, 0);
+	fake_expect_frames(test);
+}
+
 static struct kunit_case mm_test_cases[] = {
 	KUNIT_CASE_PARAM(mm_test_munmap, mm_cases_gen_params),
 	KUNIT_CASE_PARAM(mm_test_munmap_part, mm_cases_gen_params),
 	KUNIT_CASE_PARAM(mm_test_dontneed, mm_cases_gen_params),
 	KUNIT_CASE_PARAM(mm_test_mprotect, mm_cases_gen_params),
 	KUNIT_CASE_PARAM(mm_test_fork, mm_cases_gen_params),
+	KUNIT_CASE(mm_test_sweep),
 	KUNIT_CASE(mm_test_frames_again),
 	KUNIT_CASE(mm_test_frames_dropped),
 	KUNIT_CASE(mm_test_frames_clean),

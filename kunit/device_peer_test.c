@@ -194,7 +194,7 @@ static void peer_test_all_fails(struct kunit *test)
 /* A huge page comes in pieces when there is no frame for a whole one. */
 static void peer_test_split(struct kunit *test)
 {
-	unsigned long va, filler, end;
+	unsigned long va, filler, end, at;
 	struct peers peers;
 
 	/* Of two blocks of memory, both in use a little. */
@@ -203,7 +203,9 @@ static void peer_test_split(struct kunit *test)
 	end = filler + GM_BLOCK_SIZE + SZ_64K;
 	fake_fill(test, filler, end - filler, 5);
 	fake_expect_device(test, peers.ctx, filler, end - filler, 5);
-	fake_expect_cpu(test, filler, SZ_1M, 5);
+	/* Backwards: who goes forward gets more than he reads. */
+	for (at = SZ_1M; at; at -= SZ_64K)
+		fake_expect_cpu(test, filler + at - SZ_64K, SZ_64K, 5);
 	KUNIT_EXPECT_EQ(test, fake_used(&peers.to), PAGES(SZ_1M + SZ_64K));
 
 	va = peer_block(test, &peers, true, 6);

@@ -174,7 +174,7 @@ static struct gm_as *gm_as_alloc(struct mm_struct *mm, unsigned long start,
 	refcount_set(&as->refs, 1);
 	gm_lpt_init(&as->lpt);
 	init_rwsem(&as->map_lock);
-	for (i = 0; i < GM_BLOCK_LOCKS; i++)
+	for (i = 0; i < GM_BLOCK_SLOTS; i++)
 		mutex_init(&as->block_lock[i]);
 	INIT_LIST_HEAD(&as->link);
 	INIT_WORK(&as->put, gm_as_put_work);
@@ -185,7 +185,7 @@ static void gm_as_free(struct gm_as *as)
 {
 	int i;
 
-	for (i = 0; i < GM_BLOCK_LOCKS; i++)
+	for (i = 0; i < GM_BLOCK_SLOTS; i++)
 		mutex_destroy(&as->block_lock[i]);
 	gm_lpt_destroy(&as->lpt);
 	kvfree(as->scratch);
@@ -326,6 +326,19 @@ void gm_as_put(struct gm_as *as)
 EXPORT_SYMBOL_GPL(gm_as_put);
 
 /**
+ * gm_scratch_spare() - take the working memory that an address space keeps
+ * @as: address space
+ *
+ * For who can do without.
+ *
+ * Return: the memory, not cleared, for gm_scratch_put(); or NULL if there is none.
+ */
+struct gm_scratch *gm_scratch_spare(struct gm_as *as)
+{
+	return xchg(&as->scratch, NULL);
+}
+
+/**
  * gm_scratch_get() - get working memory for a fault or migration
  * @as: address space, which keeps one for the next time
  *
@@ -334,7 +347,7 @@ EXPORT_SYMBOL_GPL(gm_as_put);
  */
 struct gm_scratch *gm_scratch_get(struct gm_as *as)
 {
-	struct gm_scratch *scratch = xchg(&as->scratch, NULL);
+	struct gm_scratch *scratch = gm_scratch_spare(as);
 
 	return scratch ?: kvmalloc_obj(*scratch, GFP_KERNEL_ACCOUNT);
 }

@@ -45,12 +45,6 @@
 /* How often a page may go away again after the CPU's fault brought it. */
 #define GM_FAULT_TRIES		16
 
-static struct mutex *gm_block_lock(struct gm_as *as, unsigned long va)
-{
-	return &as->block_lock[hash_long(va >> GM_BLOCK_SHIFT,
-					 ilog2(GM_BLOCK_LOCKS))];
-}
-
 /*
  * Cuts the range to what is not yet in the device's memory around the needed
  * address. What is there already must not be disturbed by a migration of its
@@ -443,7 +437,7 @@ out:
  */
 int gm_resolve(struct gm_request *req)
 {
-	struct mutex *lock = gm_block_lock(req->ctx->as, req->start);
+	struct mutex *lock = &req->ctx->as->block_lock[gm_block_slot(req->start)];
 	int ret;
 
 	if (mutex_lock_killable(lock))

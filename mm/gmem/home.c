@@ -20,17 +20,20 @@
 #include "internal.h"
 #include "trace.h"
 
-/* Pages brought home by a fault on one of them. On the stack, twice. */
+/* Pages brought home by a fault on one of them, at first. On the stack, twice. */
 #define GM_FAULT_AROUND		16
 /* Pages that are allocated at once. On the stack, too. */
 #define GM_HOME_BULK		GM_FAULT_AROUND
 
 #define GM_HOME_GFP		(GFP_HIGHUSER_MOVABLE | __GFP_NOWARN)
+/* For what nobody has asked for yet: not at the cost of others. */
+#define GM_HOME_GFP_LIGHT	(GM_HOME_GFP & ~__GFP_DIRECT_RECLAIM)
 
 /**
  * struct gm_home - state of one migration to the host
  * @args:	for migrate_vma
  * @ext:	room for GM_BATCH extents
+ * @light:	from this entry on, pages come along if there is memory at hand
  * @stays:	what is there does not go home; or NULL
  * @ret:	0 or the error of a copy
  * @nomem:	there was no host memory for some page
@@ -41,6 +44,7 @@
 struct gm_home {
 	struct migrate_vma args;
 	struct gm_copy_extent *ext;
+	unsigned long light;
 	const struct gm_hnode *stays;
 	int ret;
 	bool nomem;
@@ -92,20 +96,19 @@ static void gm_home_take(struct gm_home *home, unsigned long i,
 	home->args.dst[i] = migrate_pfn(folio_pfn(folio));
 }
 
-static void gm_home_alloc_page(struct gm_home *home, unsigned long i)
+static bool gm_home_alloc_page(struct gm_home *home, unsigned long i, gfp_t gfp)
 {
 	unsigned long va = home->args.start + i * PAGE_SIZE;
 	struct folio *folio;
 
-	folio = vma_alloc_folio(GM_HOME_GFP, 0, home->args.vma, va);
+	folio = vma_alloc_folio(gfp, 0, home->args.vma, va);
 	if (folio)
 		gm_home_take(home, i, folio);
-	else
-		home->nomem = true;
+	return folio;
 }
 
 /* Where the task's policy decides, not the VMA's: then pages are all alike. */
-static unsigned long gm_home_alloc_bulk(struct vm_area_struct *vma,
+static unsigned long gm_home_alloc_bulk(struct vm_area_struct *vma, gfp_t gfp,
 					unsigned long nr, struct page **pages)
 {
 	if (!vma_is_anonymous(vma))
@@ -113,9 +116,9 @@ static unsigned long gm_home_alloc_bulk(struct vm_area_struct *vma,
 #ifdef CONFIG_NUMA
 	if (vma_policy(vma))
 		return 0;
-	return alloc_pages_bulk_mempolicy(GM_HOME_GFP, nr, pages);
+	return alloc_pages_bulk_mempolicy(gfp, nr, pages);
 #else
-	return alloc_pages_bulk(GM_HOME_GFP, nr, pages);
+	return alloc_pages_bulk(gfp, nr, pages);
 #endif
 }
 
@@ -126,13 +129,13 @@ static unsigned long gm_home_alloc_bulk(struct vm_area_struct *vma,
  */
 static unsigned long gm_home_alloc_some(struct gm_home *home,
 					const unsigned long *index,
-					unsigned long nr)
+					unsigned long nr, gfp_t gfp)
 {
 	struct page *pages[GM_HOME_BULK] = {};
 	unsigned long i, got, last;
 	bool turn;
 
-	got = gm_home_alloc_bulk(home->args.vma, nr, pages);
+	got = gm_home_alloc_bulk(home->args.vma, gfp, nr, pages);
 	if (!got)
 		return 0;
 	last = got - 1;
@@ -143,18 +146,33 @@ static unsigned long gm_home_alloc_some(struct gm_home *home,
 	return got;
 }
 
+/* Return: false if there was no memory for some of them. */
+static bool gm_home_alloc_group(struct gm_home *home, const unsigned long *index,
+				unsigned long nr, gfp_t gfp)
+{
+	unsigned long done = nr > 1 ? gm_home_alloc_some(home, index, nr, gfp) : 0;
+	bool all = true;
+
+	while (done < nr)
+		all &= gm_home_alloc_page(home, index[done++], gfp);
+	return all;
+}
+
 static void gm_home_alloc_pages(struct gm_home *home, bool all)
 {
 	unsigned long index[GM_HOME_BULK];
-	unsigned long i = 0, nr, done;
+	unsigned long i = 0, nr;
 
 	while (i < home->args.npages) {
 		for (nr = 0; nr < GM_HOME_BULK && i < home->args.npages; i++)
 			if (all || gm_home_wanted(home, i))
 				index[nr++] = i;
-		done = nr > 1 ? gm_home_alloc_some(home, index, nr) : 0;
-		while (done < nr)
-			gm_home_alloc_page(home, index[done++]);
+		if (nr && index[0] >= home->light) {
+			if (!gm_home_alloc_group(home, index, nr, GM_HOME_GFP_LIGHT))
+				break;
+		} else if (!gm_home_alloc_group(home, index, nr, GM_HOME_GFP)) {
+			home->nomem = true;
+		}
 	}
 }
 
@@ -356,6 +374,7 @@ static void gm_home_init(struct gm_home *home, struct vm_area_struct *vma,
 			.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
 		},
 		.ext = ext,
+		.light = GM_BLOCK_PAGES,
 	};
 }
 
@@ -374,29 +393,75 @@ bool gm_splits_for_us(unsigned long src)
 	return (src & MIGRATE_PFN_VALID) && (src & MIGRATE_PFN_WRITE);
 }
 
-/* A CPU fault on a page that a PTE maps. Needs no memory but the pages. */
-static vm_fault_t gm_fault_pages(struct vm_fault *vmf, unsigned long around)
+/* Brings the needed page and those in [@start, @end) around it that can come along. */
+static vm_fault_t gm_fault_bring(struct vm_fault *vmf, struct gm_home *home,
+				 unsigned long start, unsigned long end)
 {
-	unsigned long src[GM_FAULT_AROUND], dst[GM_FAULT_AROUND];
-	struct gm_copy_extent ext[GM_FAULT_AROUND];
 	struct vm_area_struct *vma = vmf->vma;
-	struct gm_home home;
-	unsigned long at;
 	int ret;
 
-	gm_home_init(&home, vma, src, dst, ext);
-	at = ALIGN_DOWN(vmf->address, around * PAGE_SIZE);
-	home.args.start = max(at, vma->vm_start);
-	home.args.end = min(at + around * PAGE_SIZE, vma->vm_end);
-	home.args.fault_page = vmf->page;
-	if (around > 1)
+	home->args.start = max(start, vma->vm_start);
+	home->args.end = min(end, vma->vm_end);
+	home->args.fault_page = vmf->page;
+	if (end - start > PAGE_SIZE)
 		gm_split_around(vma, vmf->address & PAGE_MASK,
-				&home.args.start, &home.args.end);
-	ret = gm_home_run(&home);
+				&home->args.start, &home->args.end);
+	ret = gm_home_run(home);
 	if (ret)
 		return VM_FAULT_SIGBUS;
 	/* Otherwise somebody else has the page: the access is tried again. */
-	return !home.moved && home.nomem ? VM_FAULT_OOM : 0;
+	return !home->moved && home->nomem ? VM_FAULT_OOM : 0;
+}
+
+/* A CPU fault on a page that a PTE maps. Needs no memory but the pages. */
+static vm_fault_t gm_fault_few(struct vm_fault *vmf, unsigned long nr)
+{
+	unsigned long src[GM_FAULT_AROUND], dst[GM_FAULT_AROUND];
+	unsigned long start = ALIGN_DOWN(vmf->address, nr * PAGE_SIZE);
+	struct gm_copy_extent ext[GM_FAULT_AROUND];
+	struct gm_home home;
+
+	gm_home_init(&home, vmf->vma, src, dst, ext);
+	return gm_fault_bring(vmf, &home, start, start + nr * PAGE_SIZE);
+}
+
+/* The same for more pages than the stack has room for. */
+static vm_fault_t gm_fault_many(struct vm_fault *vmf, struct gm_as *as,
+				unsigned long start, unsigned long nr)
+{
+	struct gm_scratch *scratch = gm_scratch_spare(as);
+	struct gm_home home;
+	vm_fault_t ret;
+
+	if (!scratch)
+		return gm_fault_few(vmf, GM_FAULT_AROUND);
+	gm_home_init(&home, vmf->vma, scratch->src, scratch->dst,
+		     scratch->ext);
+	home.light = GM_FAULT_AROUND;
+	ret = gm_fault_bring(vmf, &home, start, start + nr * PAGE_SIZE);
+	gm_scratch_put(as, scratch);
+	return ret;
+}
+
+/*
+ * A CPU whose fault is right behind the pages that came home last goes through the
+ * block: it gets twice as many. Others get what is around.
+ */
+static vm_fault_t gm_fault_around(struct vm_fault *vmf, struct gm_as *as)
+{
+	unsigned long start = ALIGN_DOWN(vmf->address,
+					 GM_FAULT_AROUND * PAGE_SIZE);
+	unsigned long *sweep = &as->sweep[gm_block_slot(start)];
+	unsigned long left = GM_BLOCK_PAGES -
+			     PHYS_PFN(start & (GM_BLOCK_SIZE - 1));
+	unsigned long last = READ_ONCE(*sweep);
+	unsigned long nr = GM_FAULT_AROUND;
+
+	if ((last & PAGE_MASK) == start)
+		nr = min(2UL << (last & ~PAGE_MASK), left);
+	WRITE_ONCE(*sweep, (start + nr * PAGE_SIZE) | ilog2(nr));
+	return nr > GM_FAULT_AROUND ? gm_fault_many(vmf, as, start, nr) :
+				      gm_fault_few(vmf, GM_FAULT_AROUND);
 }
 
 /*
@@ -439,6 +504,16 @@ static vm_fault_t gm_fault_huge(struct vm_fault *vmf)
 	return gm_fault_split(vmf) || !ret ? 0 : VM_FAULT_SIGBUS;
 }
 
+/* @as: the process's address space; NULL if it has none, such as a child */
+static vm_fault_t gm_fault_base(struct vm_fault *vmf, struct gm_as *as)
+{
+	vm_fault_t ret;
+
+	ret = as ? gm_fault_around(vmf, as) :
+		   gm_fault_few(vmf, GM_FAULT_AROUND);
+	return ret ? gm_fault_few(vmf, 1) : 0;
+}
+
 /**
  * gm_migrate_to_ram() - the CPU touched data that is on a device
  * @vmf: the fault; its page is locked and referenced
@@ -451,22 +526,19 @@ vm_fault_t gm_migrate_to_ram(struct vm_fault *vmf)
 {
 	struct gm_hnode *hnode = gm_hnode_of_page(vmf->page);
 	struct gm_as *as;
-	vm_fault_t ret;
+	vm_fault_t ret = 0;
 
 	gm_stat_add(&hnode->stats, GM_STAT_HOST_FAULTS, 1);
 	as = gm_as_find(vmf->vma->vm_mm);
-	if (as) {
+	if (as)
 		gm_stat_add(&as->stats, GM_STAT_HOST_FAULTS, 1);
-		gm_as_put_later(as);
-	}
 
 	if (!vmf->pte && folio_test_large(page_folio(vmf->page)))
-		return gm_fault_huge(vmf);
-	if (!gm_fault_split(vmf))
-		return 0;
-	ret = gm_fault_pages(vmf, GM_FAULT_AROUND);
-	if (ret)
-		ret = gm_fault_pages(vmf, 1);
+		ret = gm_fault_huge(vmf);
+	else if (gm_fault_split(vmf))
+		ret = gm_fault_base(vmf, as);
+	if (as)
+		gm_as_put_later(as);
 	return ret;
 }
 

@@ -26,8 +26,10 @@
 #include <linux/device.h>
 #include <linux/gmem.h>
 #include <linux/gpu_buddy.h>
+#include <linux/hash.h>
 #include <linux/kobject.h>
 #include <linux/kref.h>
+#include <linux/log2.h>
 #include <linux/memremap.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
@@ -57,8 +59,11 @@ struct vm_fault;
 /* No address: nothing is to be populated or faulted in. */
 #define GM_NO_VA		(~0UL)
 
-/* Sixteen locks keep the chance of a false conflict of two threads low. */
-#define GM_BLOCK_LOCKS		16
+/*
+ * What an address space has for the blocks that are in use right now is hashed. Sixteen
+ * keep the chance of a false conflict of two threads low.
+ */
+#define GM_BLOCK_SLOTS		16
 
 /**
  * struct gm_dev - an accelerator
@@ -178,7 +183,9 @@ static inline u64 gm_hnode_dpa(const struct gm_hnode *hnode, unsigned long pfn)
  * @dead:	the mm is gone: nothing may be mapped any more
  * @overshoot:	counts invalidations that removed more than they were asked to;
  *		under @map_lock
- * @block_lock:	hashed by block: serialises faults on a block
+ * @block_lock:	by gm_block_slot(): serialises faults on a block
+ * @sweep:	by gm_block_slot(): where the pages ended that the CPU's last fault there
+ *		brought home, and log2 of their number. A guess; no lock
  * @scratch:	a spare struct gm_scratch
  * @stats:	counters
  * @link:	in the list of all address spaces, for debugfs
@@ -199,13 +206,20 @@ struct gm_as {
 	struct gm_context *ctx[GM_LPT_MAX_CTX];
 	bool dead;
 	unsigned long overshoot;
-	struct mutex block_lock[GM_BLOCK_LOCKS];	/* faults on a block */
+	struct mutex block_lock[GM_BLOCK_SLOTS];	/* faults on a block */
+	unsigned long sweep[GM_BLOCK_SLOTS];
 	struct gm_scratch *scratch;
 	struct gm_stats stats;
 	struct list_head link;
 	struct work_struct put;
 	struct rcu_head rcu;
 };
+
+/* Which of the GM_BLOCK_SLOTS the block of an address uses. */
+static inline unsigned int gm_block_slot(unsigned long va)
+{
+	return hash_long(va >> GM_BLOCK_SHIFT, ilog2(GM_BLOCK_SLOTS));
+}
 
 /**
  * struct gm_context - one device's view of one address space
@@ -312,6 +326,7 @@ typedef void (*gm_as_fn)(struct gm_as *as, void *arg);
 void gm_as_put_later(struct gm_as *as);
 void gm_as_visit_mm(struct mm_struct *mm, gm_as_fn fn, void *arg);
 void gm_as_visit_all(gm_as_fn fn, void *arg);
+struct gm_scratch *gm_scratch_spare(struct gm_as *as);
 struct gm_scratch *gm_scratch_get(struct gm_as *as);
 void gm_scratch_put(struct gm_as *as, struct gm_scratch *scratch);
 
