@@ -12,8 +12,8 @@
  * nothing can be mapped any more, but the structure stays until its users are
  * gone.
  */
+#include <linux/atomic.h>
 #include <linux/export.h>
-#include <linux/idr.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -21,7 +21,7 @@
 
 #include "internal.h"
 
-static DEFINE_IDA(gm_as_ids);
+static atomic_t gm_as_last_id = ATOMIC_INIT(-1);
 static struct rhltable gm_as_table;
 static DEFINE_MUTEX(gm_as_lock);	/* changes of the table and the list */
 static LIST_HEAD(gm_as_list);
@@ -157,17 +157,12 @@ static struct gm_as *gm_as_alloc(struct mm_struct *mm, unsigned long start,
 				 unsigned long end)
 {
 	struct gm_as *as;
-	int i, id;
+	int i;
 
 	as = kzalloc_obj(*as, GFP_KERNEL_ACCOUNT);
 	if (!as)
 		return NULL;
-	id = ida_alloc(&gm_as_ids, GFP_KERNEL);
-	if (id < 0) {
-		kfree(as);
-		return NULL;
-	}
-	as->id = id;
+	as->id = atomic_inc_return(&gm_as_last_id);
 	as->mm = mm;
 	as->start = start;
 	as->end = end;
@@ -189,7 +184,6 @@ static void gm_as_free(struct gm_as *as)
 		mutex_destroy(&as->block_lock[i]);
 	gm_lpt_destroy(&as->lpt);
 	kvfree(as->scratch);
-	ida_free(&gm_as_ids, as->id);
 	/* gm_as_find() may still look at it. */
 	kfree_rcu(as, rcu);
 }
