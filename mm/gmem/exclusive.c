@@ -65,14 +65,16 @@ static bool gm_exclusive_none(const struct gm_context *ctx)
 
 /**
  * gm_exclusive_again() - install a translation that the device should have
- * @req: ctx and va are read; the outcome and segment are set
+ * @req: ctx and va are read, the context is not in use; the outcome and segment are
+ *	set
  *
  * For one more thread of the device that faulted on a page before another one got
  * it, and for a driver that has dropped the translation by itself.
  *
- * Context: may sleep and allocate; gm_as.block_lock is held.
- * Return: -ENOENT if the context does not have the page for itself; 0, or what the
- * driver said.
+ * Context: may sleep and allocate; gm_as.block_lock is held. The context may be in use
+ * afterwards.
+ * Return: -ENOENT if the context does not have the page for itself; 0, -ENODEV, or what
+ * the driver said.
  */
 int gm_exclusive_again(struct gm_request *req)
 {
@@ -80,11 +82,14 @@ int gm_exclusive_again(struct gm_request *req)
 	const struct gm_mmu *mmu = ctx->dev->mmu;
 	const struct gm_segment *seg;
 	unsigned int done = 0;
-	int ret = 0;
+	int ret;
 
 	if (gm_exclusive_none(ctx) ||
 	    !xa_load(&ctx->exclusive, PHYS_PFN(req->va)))
 		return -ENOENT;
+	ret = gm_request_go_on(req);
+	if (ret)
+		return ret;
 	if (mmu->map_prepare)
 		ret = mmu->map_prepare(ctx, req->va & PAGE_MASK, PAGE_SIZE);
 	if (ret)

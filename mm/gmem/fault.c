@@ -256,14 +256,14 @@ int gm_request_go_on(struct gm_request *req)
 
 /**
  * gm_request_sample() - what is read from now on counts, for a request under way
- * @req: the request, with its context in use
+ * @req: the request, with its context in use or not
  *
  * An invalidation under way is over soon, but the next ones may have begun by then:
  * a moment without any in the whole process may never come. So the context is not
  * used meanwhile, as in gm_request_lock().
  *
  * Context: may sleep. Neither the mmap_lock nor gm_hnode_srcu is held.
- * Return: 0; or -ENODEV, then the context is not in use.
+ * Return: 0, then the context is in use; or -ENODEV, then it is not.
  */
 int gm_request_sample(struct gm_request *req)
 {
@@ -442,9 +442,7 @@ int gm_resolve(struct gm_request *req)
 
 	if (mutex_lock_killable(lock))
 		return -EINTR;
-	ret = gm_request_go_on(req);
-	if (!ret)
-		ret = gm_resolve_locked(req);
+	ret = gm_resolve_locked(req);
 	gm_request_rest(req);
 	mutex_unlock(lock);
 	return ret;

@@ -57,7 +57,7 @@ static const struct mmu_interval_notifier_ops gm_flight_ops = {
 /**
  * gm_flight_begin() - watch a range
  * @flight: to be set up
- * @ctx: whose translations; in use
+ * @ctx: whose translations; kept as memory
  * @start: first address
  * @end: end, exclusive
  *
