@@ -235,11 +235,12 @@ static int make_arena(struct tt_proc *proc, struct tt_worker *workers)
 static int make_worker(struct tt_proc *proc, struct tt_worker *w,
 		       unsigned int t, unsigned long seed)
 {
+	unsigned long workers = opt.procs * opt.threads;
 	unsigned int i;
 
 	w->proc = proc;
 	w->index = proc->index * proc->nr_threads + t;
-	w->nr_ops = opt.ops / (opt.procs * opt.threads);
+	w->nr_ops = opt.ops / workers + (w->index < opt.ops % workers);
 	w->rng.state = seed * 1000003 + w->index;
 	w->buf = malloc(GT_HUGE);
 	if (!w->buf || pipe(w->pipe))
