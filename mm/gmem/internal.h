@@ -173,7 +173,7 @@ static inline u64 gm_hnode_dpa(const struct gm_hnode *hnode, unsigned long pfn)
  * @end:	end of the addresses covered, exclusive
  * @notifier:	tells of every change of the CPU side
  * @refs:	users. When it drops to zero the notifier goes
- * @id:		for people: address spaces are counted. Wraps
+ * @id:		for people and traces: address spaces are counted. Wraps
  * @node:	in the table of address spaces by mm
  * @is_default:	the one that gm_as_get_mm() finds
  * @lpt:	where the data is and which contexts translate it
