@@ -6,8 +6,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mempolicy.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "sweep_path.h"
 #include "gmem_worker.h"
@@ -41,6 +44,40 @@ FIXTURE_VARIANT_ADD(sweep, host_fault_base)
 	.setup = on_device,
 	.act = host_act,
 	.after = host_after,
+	.must = HITS(PAGE) | HITS(COPY),
+};
+
+/* The pages of a first fault; one right behind them brings twice as many. */
+#define AROUND		(16 * GT_PAGE)
+
+/* Under a policy of the mapping, pages are allocated one by one. */
+static bool window_setup(struct world *w)
+{
+	unsigned long node = 1;
+
+	w->len = 4 * AROUND;
+	return on_device(w) && !syscall(SYS_mbind, w->buf, w->len, MPOL_BIND,
+					&node, 8 * sizeof(node), 0);
+}
+
+static int window_act(struct world *w)
+{
+	return cpu_access(w->buf) ?: cpu_access(w->buf + AROUND);
+}
+
+/* What was wanted came home, what was not asked for stayed; between them, either. */
+static bool window_after(struct world *w, int ret)
+{
+	return gt_all_on(w->buf + AROUND, GT_PAGE, GT_HOME) &&
+	       gt_all_on(w->buf + 3 * AROUND, AROUND, w->dev.hnid) &&
+	       cpu_pattern(w, 0, w->len, SEED) && all_right(w);
+}
+
+FIXTURE_VARIANT_ADD(sweep, host_fault_window)
+{
+	.setup = window_setup,
+	.act = window_act,
+	.after = window_after,
 	.must = HITS(PAGE) | HITS(COPY),
 };
 
