@@ -91,7 +91,7 @@ doc: ## build the documentation with the kernel's own tools, without warnings
 	@scripts/doc
 
 clean: ## remove what was built; keep the kernel source
-	rm -rf $(build)/out $(build)/pristine $(build)/user $(build)/log $(build)/results \
+	rm -rf $(build)/out $(build)/user $(build)/log $(build)/results \
 		$(build)/series $(build)/doc $(build)/check $(build)/coverage $(build)/mutants \
 		$(build)/bench $(build)/bench.json
 

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
-"""tools/testing/mm/results: what counts as a result, and as a difference."""
+"""scripts/test-mm: which kernels it takes, what counts as a result and as a difference."""
 
+import shutil
 import subprocess
 import tempfile
 import unittest
 from pathlib import Path
 
-SCRIPT = Path(__file__).resolve().parents[2] / "tools/testing/mm/results"
+SCRIPTS = Path(__file__).resolve().parents[1]
+SCRIPT = SCRIPTS.parent / "tools/testing/mm/results"
 
 OUTPUT = """\
 mm-test begin cow
@@ -115,6 +117,70 @@ class ResultsTest(unittest.TestCase):
 
     def test_nothing_ran(self) -> None:
         self.assertEqual(self.compare("", "")[1], 1)
+
+
+class KernelsTest(unittest.TestCase):
+    """With stand-ins for what builds: a kernel's folder is its name."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.top = Path(folder.name)
+        (self.top / "scripts").mkdir()
+        for name in ("lib.sh", "test-mm"):
+            shutil.copy(SCRIPTS / name, self.top / "scripts")
+        self.script("build-user", "echo it went on >&2; exit 1")
+
+    def script(self, name: str, text: str) -> None:
+        path = self.top / "scripts" / name
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
+    def kernels(self, grafted: str, pristine: str, same: bool = False) -> str:
+        for name, text in (("mm", grafted), ("mm-pristine", pristine)):
+            (self.top / name).mkdir(exist_ok=True)
+            (self.top / name / ".config").write_text(text)
+        self.script("build-kernel",
+                    f"echo {self.top}/mm" + ("" if same else "${PRISTINE:+-pristine}"))
+        done = subprocess.run([self.top / "scripts/test-mm"], check=False, capture_output=True,
+                              text=True, env={"PATH": "/usr/bin:/bin", "BUILD": str(self.top)})
+        self.assertNotEqual(done.returncode, 0)
+        return done.stderr
+
+    def test_with_and_without(self) -> None:
+        self.assertIn("it went on", self.kernels(
+            "CONFIG_MMU=y\nCONFIG_GMEM=y\nCONFIG_GPU_BUDDY=y\n", "CONFIG_MMU=y\n"))
+
+    def test_compared_with_itself(self) -> None:
+        self.assertIn("has GMEM in it", self.kernels("CONFIG_GMEM=y\n", "", same=True))
+        self.assertIn("has no GMEM", self.kernels("CONFIG_MMU=y\n", "CONFIG_MMU=y\n"))
+
+    def test_other_options(self) -> None:
+        self.assertIn("different options, < without GMEM, > with it: < CONFIG_KSM=y > CONFIG_UML=y",
+                      self.kernels("CONFIG_GMEM=y\nCONFIG_UML=y\n", "CONFIG_KSM=y\n"))
+
+
+class GraftTreeTest(unittest.TestCase):
+    def graft_tree(self, *args: str) -> subprocess.CompletedProcess:
+        with tempfile.TemporaryDirectory() as top:
+            kernel = Path(top) / "linux"
+            (kernel / "mm").mkdir(parents=True)
+            (kernel / "mm/Kconfig").write_text("config MMU\n")
+            done = subprocess.run([SCRIPTS / "graft-tree", *args], check=False, capture_output=True,
+                                  text=True, env={"PATH": "/usr/bin:/bin", "KDIR": str(kernel),
+                                                  "BUILD": f"{top}/build"})
+            self.assertEqual([path.name for path in kernel.rglob("*")], ["mm", "Kconfig"])
+            return done
+
+    def test_pristine(self) -> None:
+        done = self.graft_tree("--pristine")
+        self.assertEqual((Path(done.stdout.strip()).name, done.stderr, done.returncode),
+                         ("linux", "", 0))
+
+    def test_unknown_argument(self) -> None:
+        done = self.graft_tree("--pristin")
+        self.assertEqual((done.stdout, done.returncode), ("", 1))
+        self.assertIn("do not know '--pristin'", done.stderr)
 
 
 if __name__ == "__main__":
