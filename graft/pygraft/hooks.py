@@ -2,7 +2,7 @@
 """The table of hooks: reading it, applying and removing its entries.
 
 A hook names its place by an anchor: one line of the file.  No anchor, or more
-than one, is an error.  The hook's own text beside the anchor means that it is
+than one, is an error, unless a line above it says which one is meant.  The hook's own text beside the anchor means that it is
 applied already.
 """
 
@@ -24,6 +24,7 @@ class Hook:
     anchor: str
     text: tuple[str, ...]
     refuse: str = ""
+    below: str = ""
 
     def to_json(self) -> dict:
         return asdict(self)
@@ -36,17 +37,17 @@ class Hook:
 def read_table(path: Path) -> list[Hook]:
     """Parse the table; the format is described at its top."""
     hooks: list[Hook] = []
-    part = needs = position = anchor = refuse = ""
+    part = needs = position = anchor = refuse = below = ""
     files: list[str] = []
     text: list[str] = []
 
     def finish() -> None:
-        nonlocal files, text, position, refuse
+        nonlocal files, text, position, refuse, below
         if files and not (position and text):
             raise GraftError(f"{path.name}: the hook of {files[0]} is not complete")
-        hooks.extend(Hook(part, needs, name, position, anchor, tuple(text), refuse)
+        hooks.extend(Hook(part, needs, name, position, anchor, tuple(text), refuse, below)
                      for name in files)
-        files, text, position, refuse = [], [], "", ""
+        files, text, position, refuse, below = [], [], "", "", ""
 
     for number, line in enumerate(path.read_text().splitlines(), 1):
         word, _, rest = line.partition(" ")
@@ -65,6 +66,8 @@ def read_table(path: Path) -> list[Hook]:
             position, anchor = word, rest
         elif word == "refuse":
             refuse = rest
+        elif word == "below":
+            below = rest
         else:
             raise GraftError(f"{path.name}:{number}: cannot read: {line}")
     finish()
@@ -73,6 +76,26 @@ def read_table(path: Path) -> list[Hook]:
 
 def normal(line: str) -> str:
     return " ".join(line.split())
+
+
+def places_of(hook: Hook, anchor: str, lines: list[str]) -> list[int]:
+    found = [i for i, line in enumerate(lines) if normal(line) == normal(anchor)]
+    if not found:
+        raise GraftError(f"{hook.file}: no line reads '{anchor}' (anchor of a hook); "
+                         "is this a pristine Linux 7.2 tree?")
+    return found
+
+
+def find_anchor(hook: Hook, lines: list[str]) -> int:
+    """The one line that reads as the anchor, or the first below the one that is named."""
+    places = places_of(hook, hook.below or hook.anchor, lines)
+    if len(places) != 1:
+        raise GraftError(f"{hook.file}: {len(places)} lines read '{hook.below or hook.anchor}' "
+                         "(anchor of a hook); is this a pristine Linux 7.2 tree?")
+    if not hook.below:
+        return places[0]
+    first = places[0] + 1
+    return first + places_of(hook, hook.anchor, lines[first:])[0]
 
 
 def find(hook: Hook, lines: list[str]) -> tuple[int, bool]:
@@ -87,17 +110,13 @@ def find(hook: Hook, lines: list[str]) -> tuple[int, bool]:
         applied = [i for i in range(len(lines)) if text_at(i)]
         if len(applied) == 1:
             return applied[0], True
-    places = [i for i, line in enumerate(lines) if normal(line) == normal(hook.anchor)]
-    if len(places) != 1:
-        count = "no line reads" if not places else f"{len(places)} lines read"
-        raise GraftError(f"{hook.file}: {count} '{hook.anchor}' (anchor of a hook); "
-                         "is this a pristine Linux 7.2 tree?")
+    place = find_anchor(hook, lines)
     if hook.position == "replace":
-        return places[0], False
-    where = places[0] + 1 if hook.position == "after" else places[0] - size
+        return place, False
+    where = place + 1 if hook.position == "after" else place - size
     if text_at(where):
         return where, True
-    return (where if hook.position == "after" else places[0]), False
+    return (where if hook.position == "after" else place), False
 
 
 def check_free(hook: Hook, lines: list[str]) -> None:
@@ -128,5 +147,8 @@ def remove(hook: Hook, content: str) -> str:
     where, done = find(hook, lines)
     if not done:
         return content
-    lines[where:where + len(hook.text)] = [hook.anchor] if hook.position == "replace" else []
+    # What replaces a line is indented as that was
+    indent = re.match(r"\s*", hook.text[0]).group()
+    line = [indent + hook.anchor.strip()] if hook.position == "replace" else []
+    lines[where:where + len(hook.text)] = line
     return "\n".join(lines) + "\n"

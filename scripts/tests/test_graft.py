@@ -20,6 +20,14 @@ after source "mm/damon/Kconfig"
 file include/count.h
 replace #define COUNT 472
 +#define COUNT 473
+file twice.c
+below int b(void)
+before return 0;
++\tprepare();
+file twice.c
+below int a(void)
+replace return 0;
++\treturn 1;
 file tbl
 refuse ^472\\s
 after 471 common last
@@ -33,6 +41,7 @@ KERNEL = {
     "Kbuild": "",
     "mm/Kconfig": 'menu\n\nsource "mm/damon/Kconfig"\n\nendmenu\n',
     "include/count.h": "#define COUNT 472\n",
+    "twice.c": "int a(void)\n\treturn 0;\nint b(void)\n\treturn 0;\n\treturn 0;\n",
     "tbl": "470\tcommon\tfirst\n471\tcommon\tlast\n",
 }
 
@@ -68,6 +77,8 @@ class GraftTest(unittest.TestCase):
         self.assertEqual(now["mm/Kconfig"], 'menu\n\nsource "mm/damon/Kconfig"\n\n'
                          'source "mm/gmem/Kconfig"\n\nendmenu\n')
         self.assertEqual(now["include/count.h"], "#define COUNT 473\n")
+        self.assertEqual(now["twice.c"], "int a(void)\n\treturn 1;\nint b(void)\n"
+                         "\tprepare();\n\treturn 0;\n\treturn 0;\n")
         self.assertEqual(now["tbl"], "470\tcommon\tfirst\n471\tcommon\tlast\n472\tcommon\tours\n")
         self.assertIn("mm/gmem/a.c", now)
         self.assertNotIn("mm/gmem/a.o", now)
@@ -182,4 +193,4 @@ class GraftTest(unittest.TestCase):
     def test_the_real_table_reads(self) -> None:
         table = hooks.read_table(REPO / "graft/hooks")
         self.assertGreater(len(table), 20)
-        self.assertEqual(len({(h.file, h.anchor) for h in table}), len(table))
+        self.assertEqual(len({(h.file, h.below, h.anchor) for h in table}), len(table))
