@@ -3,10 +3,10 @@
  * What migrate_vma_setup() and make_device_exclusive() must not meet in a page table
  * (7.2).
  *
- * Large folios that PTEs map, in part or in whole: it breaks them up, but takes its
- * reference after it has let go of the page table, and when the folio is the one
- * that faults, it goes on as if the first page were locked. So they are broken up
- * before.
+ * Large folios that PTEs map, in part or in whole: it breaks them up, but when the
+ * folio is the one that faults, it goes on as if the first page were locked. So they
+ * are broken up before. One that comes afterwards, because another thread unmaps a part
+ * of a huge page, is not the one that faults: that is locked.
  *
  * A folio of which a page is kept from the CPUs should not be large either: reclaim
  * takes what stands in the page table then for an entry that is present (7.2).

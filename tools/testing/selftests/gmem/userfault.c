@@ -450,4 +450,35 @@ GT_TEST(move_resident)
 	moved(_metadata, self, false, false);
 }
 
+/* What is on a device is there: nothing is moved onto it. */
+static void moved_onto(struct __test_metadata *_metadata, GT_SELF *self,
+		       bool huge, bool src_huge)
+{
+	char *src = gt_alloc(LEN, src_huge), *dst = gt_alloc(LEN, huge);
+	struct gt_dev *dev = &self->dev[0];
+	int fd = uffd_open(0);
+
+	ASSERT_GE(fd, 0);
+	gt_pattern(src, LEN, 1);
+	gt_pattern(dst, LEN, 2);
+	ASSERT_TRUE(bring(dev, dst, LEN));
+	ASSERT_EQ(0, uffd_register(fd, dst, LEN, UFFDIO_REGISTER_MODE_MISSING));
+	EXPECT_EQ(EEXIST, uffd_move(fd, dst, src, LEN));
+	EXPECT_TRUE(gt_all_on(dst, LEN, dev->hnid));
+	EXPECT_EQ(0, gt_dev_pattern(dev, dst, LEN, 2));
+	EXPECT_EQ(-1, gt_pattern_bad(dst, LEN, 2));
+	EXPECT_EQ(-1, gt_pattern_bad(src, LEN, 1));
+	close(fd);
+	gt_free(src, LEN);
+	gt_free(dst, LEN);
+}
+
+GT_TEST(move_onto_resident)
+{
+	moved_onto(_metadata, self, true, true);
+	moved_onto(_metadata, self, true, false);
+	moved_onto(_metadata, self, false, true);
+	moved_onto(_metadata, self, false, false);
+}
+
 TEST_HARNESS_MAIN
