@@ -104,6 +104,22 @@ static void copy_test_timed_out(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_snapshot(fake->ctx, va, GM_BLOCK_SIZE).device, 0);
 }
 
+/* Nor is one of which nobody can say whether it has. */
+static void copy_test_no_wait(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	unsigned long va = copy_make(test, 35);
+	struct gm_fault fault;
+
+	fake->dev.copy_later = true;
+	fake->dev.no_wait = true;
+	fake_fault(fake->ctx, va, GM_PROT_WRITE, &fault);
+	KUNIT_EXPECT_GT(test, atomic_read(&fake->dev.jobs), 0);
+	KUNIT_EXPECT_NE(test, fault.outcome, GM_FAULT_MIGRATED);
+	KUNIT_EXPECT_TRUE(test, gm_dev_lost(fake->dev.gm));
+	fake_expect_cpu(test, va, GM_BLOCK_SIZE, 35);
+}
+
 /* The device address of the first frame in use. */
 static u64 copy_first_frame(struct kunit *test)
 {
@@ -163,6 +179,7 @@ static struct kunit_case copy_test_cases[] = {
 	KUNIT_CASE_PARAM(copy_test_later, copy_cases_gen_params),
 	KUNIT_CASE_PARAM(copy_test_later_fails, copy_cases_gen_params),
 	KUNIT_CASE_PARAM(copy_test_timed_out, copy_cases_gen_params),
+	KUNIT_CASE_PARAM(copy_test_no_wait, copy_cases_gen_params),
 	KUNIT_CASE_SLOW(copy_test_evacuate),
 	KUNIT_CASE_PARAM(copy_test_evacuate_timed_out, copy_cases_gen_params),
 	{ }

@@ -9,21 +9,18 @@
 
 #include "device_fake.h"
 
-/* So late that who does not wait sees something else. */
-#define FAKE_JOB_MS	20
-
 /**
  * struct fake_job - what the engine is to do later
  * @fence:	signals when it is done
  * @work:	does it
- * @gm:		the device
+ * @dev:	the device
  * @nr:		how many extents
  * @ext:	the extents
  */
 struct fake_job {
 	struct dma_fence fence;
 	struct delayed_work work;
-	struct gm_dev *gm;
+	struct fake_dev *dev;
 	unsigned int nr;
 	struct gm_copy_extent ext[] __counted_by(nr);
 };
@@ -81,14 +78,14 @@ static int fake_copy_one(struct fake_dev *dev, const struct gm_copy_extent *ext)
 	return 0;
 }
 
-static int fake_copy_all(struct gm_dev *gm, const struct gm_copy_extent *ext,
+static int fake_copy_all(struct fake_dev *dev, const struct gm_copy_extent *ext,
 			 unsigned int nr)
 {
 	unsigned int i;
 	int ret = 0;
 
 	for (i = 0; i < nr && !ret; i++)
-		ret = fake_copy_one(gm_dev_priv(gm), &ext[i]);
+		ret = fake_copy_one(dev, &ext[i]);
 	return ret;
 }
 
@@ -102,16 +99,30 @@ static const struct dma_fence_ops fake_job_ops = {
 	.get_timeline_name = fake_job_name,
 };
 
+/* One that has a wait of its own, which does not work. */
+static long fake_job_wait(struct dma_fence *fence, bool intr, long timeout)
+{
+	return -EIO;
+}
+
+static const struct dma_fence_ops fake_job_no_wait_ops = {
+	.get_driver_name = fake_job_name,
+	.get_timeline_name = fake_job_name,
+	.wait = fake_job_wait,
+};
+
 static void fake_job_run(struct work_struct *work)
 {
 	struct fake_job *job = container_of(to_delayed_work(work),
 					    struct fake_job, work);
-	int ret = fake_copy_all(job->gm, job->ext, job->nr);
+	struct fake_dev *dev = job->dev;
+	int ret = fake_copy_all(dev, job->ext, job->nr);
 
 	if (ret)
 		dma_fence_set_error(&job->fence, ret);
 	dma_fence_signal(&job->fence);
 	dma_fence_put(&job->fence);
+	atomic_inc(&dev->jobs_done);
 }
 
 /* &gm_mmu.copy */
@@ -122,15 +133,16 @@ int fake_copy(struct gm_dev *gm, const struct gm_copy_extent *ext,
 	struct fake_job *job;
 
 	if (!dev->copy_later)
-		return fake_copy_all(gm, ext, nr);
+		return fake_copy_all(dev, ext, nr);
 	job = kzalloc_flex(*job, ext, nr);
 	if (!job)
 		return -ENOMEM;
-	job->gm = gm;
+	job->dev = dev;
 	job->nr = nr;
 	memcpy(job->ext, ext, flex_array_size(job, ext, nr));
-	dma_fence_init(&job->fence, &fake_job_ops, NULL,
-		       dma_fence_context_alloc(1), 1);
+	dma_fence_init(&job->fence,
+		       dev->no_wait ? &fake_job_no_wait_ops : &fake_job_ops,
+		       NULL, dma_fence_context_alloc(1), 1);
 	INIT_DELAYED_WORK(&job->work, fake_job_run);
 	*fence = dma_fence_get(&job->fence);
 	atomic_inc(&dev->jobs);

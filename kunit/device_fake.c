@@ -298,6 +298,9 @@ void fake_dev_stop(struct fake_dev *dev)
 {
 	if (!IS_ERR_OR_NULL(dev->gm)) {
 		gm_dev_destroy(dev->gm);
+		/* One that is not waited for uses the memory still. */
+		while (atomic_read(&dev->jobs_done) != atomic_read(&dev->jobs))
+			msleep(FAKE_JOB_MS);
 		vfree(dev->vram);
 	}
 	dev->gm = NULL;

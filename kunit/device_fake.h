@@ -18,6 +18,9 @@
 #define FAKE_VRAM_SIZE		SZ_8M
 #define FAKE_VRAM_DPA		SZ_1G
 
+/* How much later a copy is done: who does not wait sees something else. */
+#define FAKE_JOB_MS	20
+
 /**
  * struct fake_dev - a fake device
  * @gm:		what the core knows it by, or NULL
@@ -29,6 +32,7 @@
  * @copy_error_op: for which enum gm_copy_op, as a bitmap
  * @copy_error_dpa: for which frame, or 0 for all
  * @copy_later:	&gm_mmu.copy returns a fence, and the data moves later
+ * @no_wait:	that fence cannot be waited for
  * @map_error:	what &gm_mmu.peer_map returns
  * @prepare_error: what &gm_mmu.map_prepare returns
  * @prepare_drops: the program drops memory while &gm_mmu.map_prepare runs, once: a
@@ -44,7 +48,8 @@
  * @tlb_invls:	calls of &gm_mmu.tlb_invl
  * @bad:	calls that break the contract
  * @contexts:	contexts that were created and not destroyed
- * @jobs:	copies that were done later, ever
+ * @jobs:	copies that were to be done later, ever
+ * @jobs_done:	those that were
  */
 struct fake_dev {
 	struct gm_dev *gm;
@@ -56,6 +61,7 @@ struct fake_dev {
 	unsigned int copy_error_op;
 	u64 copy_error_dpa;
 	bool copy_later;
+	bool no_wait;
 	int map_error;
 	int prepare_error;
 	unsigned long prepare_drops;
@@ -69,6 +75,7 @@ struct fake_dev {
 	atomic_t bad;
 	atomic_t contexts;
 	atomic_t jobs;
+	atomic_t jobs_done;
 };
 
 /**

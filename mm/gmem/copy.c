@@ -87,7 +87,8 @@ static int gm_copy_wait(struct gm_copy *copy, struct dma_fence *fence)
 	long left = dma_fence_wait_timeout(fence, false, GM_COPY_TIMEOUT);
 	int ret;
 
-	if (!left) {
+	/* Of a fence with a wait of its own it may be an error: that says nothing. */
+	if (left <= 0) {
 		ret = -ETIMEDOUT;
 	} else {
 		ret = dma_fence_get_status(fence);
