@@ -505,6 +505,45 @@ static void life_test_destroy_invalidation(struct kunit *test)
 	life_test_end_with(test, LIFE_INVALIDATION, life_do_stop);
 }
 
+static void life_note_as(struct gm_as *as, void *arg)
+{
+	struct gm_as **wanted = arg;
+
+	if (as == *wanted)
+		*wanted = NULL;
+}
+
+static bool life_is_listed(struct gm_as *as)
+{
+	gm_as_visit_all(life_note_as, &as);
+	return !as;
+}
+
+/* The end of an address space is nothing that anybody else than its process waits for. */
+static void life_test_detach_last(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct life_task ender = { .fn = life_do_detach, .fake = fake };
+	struct mmu_notifier_range range;
+	struct gm_as *as;
+
+	fake_attach(test);
+	as = fake->as;
+	gm_as_destroy(as);
+	fake->as = NULL;
+	KUNIT_EXPECT_TRUE(test, life_is_listed(as));
+	mmu_notifier_range_init(&range, MMU_NOTIFY_CLEAR, 0, current->mm, SZ_1M,
+				SZ_2M);
+	mmu_notifier_invalidate_range_start(&range);
+	life_task_start(&ender);
+	KUNIT_EXPECT_NE(test, 0, wait_for_completion_timeout(&ender.done,
+							     LIFE_TIMEOUT));
+	KUNIT_EXPECT_FALSE(test, life_is_listed(as));
+	mmu_notifier_invalidate_range_end(&range);
+	KUNIT_EXPECT_EQ(test, life_task_end(&ender), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->dev.contexts), 0);
+}
+
 /* Whether somebody ends the context. */
 static bool life_is_taken(struct gm_context *ctx)
 {
@@ -529,20 +568,6 @@ static void life_test_detach_while_destroyed(struct kunit *test)
 	fake->ctx = NULL;
 	KUNIT_EXPECT_EQ(test, atomic_read(&fake->dev.contexts), 0);
 	KUNIT_EXPECT_EQ(test, life_task_end(&ender), 0);
-}
-
-static void life_note_as(struct gm_as *as, void *arg)
-{
-	struct gm_as **wanted = arg;
-
-	if (as == *wanted)
-		*wanted = NULL;
-}
-
-static bool life_is_listed(struct gm_as *as)
-{
-	gm_as_visit_all(life_note_as, &as);
-	return !as;
 }
 
 /* The last reference is dropped by somebody else, any other one at once. */
@@ -583,6 +608,7 @@ static struct kunit_case life_test_cases[] = {
 	KUNIT_CASE(life_test_destroy_mmap_lock),
 	KUNIT_CASE(life_test_detach_invalidation),
 	KUNIT_CASE(life_test_destroy_invalidation),
+	KUNIT_CASE(life_test_detach_last),
 	KUNIT_CASE(life_test_detach_while_destroyed),
 	{ }
 };

@@ -23,6 +23,7 @@
 
 static atomic_t gm_as_last_id = ATOMIC_INIT(-1);
 static struct rhltable gm_as_table;
+static struct workqueue_struct *gm_as_wq;
 static DEFINE_MUTEX(gm_as_lock);	/* changes of the table and the list */
 static LIST_HEAD(gm_as_list);
 
@@ -35,6 +36,10 @@ static const struct rhashtable_params gm_as_params = {
 
 int __init gm_as_init(void)
 {
+	/* Its own: what is done there may take as long as a program likes. */
+	gm_as_wq = alloc_workqueue("gmem_as", WQ_UNBOUND, 0);
+	if (!gm_as_wq)
+		return -ENOMEM;
 	return rhltable_init(&gm_as_table, &gm_as_params);
 }
 
@@ -80,12 +85,48 @@ struct gm_as *gm_as_find(struct mm_struct *mm)
 void gm_as_put_later(struct gm_as *as)
 {
 	if (!refcount_dec_not_one(&as->refs))
-		queue_work(system_dfl_wq, &as->put);
+		queue_work(gm_as_wq, &as->put);
+}
+
+/* Drops a reference. Return: true if it was the last: then nobody finds it. */
+static bool gm_as_drop(struct gm_as *as)
+{
+	if (refcount_dec_not_one(&as->refs))
+		return false;
+	guard(mutex)(&gm_as_lock);
+	if (!refcount_dec_and_test(&as->refs))
+		return false;
+	list_del(&as->link);
+	rhltable_remove(&gm_as_table, &as->node, gm_as_params);
+	return true;
+}
+
+static void gm_as_free(struct gm_as *as)
+{
+	int i;
+
+	for (i = 0; i < GM_BLOCK_SLOTS; i++)
+		mutex_destroy(&as->block_lock[i]);
+	gm_lpt_destroy(&as->lpt);
+	kvfree(as->scratch);
+	/* gm_as_find() may still look at it. */
+	kfree_rcu(as, rcu);
+}
+
+/* No context is left, so there is no translation to remove. */
+static void gm_as_end(struct gm_as *as)
+{
+	mmu_interval_notifier_remove(&as->notifier);
+	gm_as_free(as);
 }
 
 static void gm_as_put_work(struct work_struct *work)
 {
-	gm_as_put(container_of(work, struct gm_as, put));
+	struct gm_as *as = container_of(work, struct gm_as, put);
+
+	/* None is left where gm_as_put() has dropped the last one. */
+	if (!refcount_read(&as->refs) || gm_as_drop(as))
+		gm_as_end(as);
 }
 
 /**
@@ -176,18 +217,6 @@ static struct gm_as *gm_as_alloc(struct mm_struct *mm, unsigned long start,
 	return as;
 }
 
-static void gm_as_free(struct gm_as *as)
-{
-	int i;
-
-	for (i = 0; i < GM_BLOCK_SLOTS; i++)
-		mutex_destroy(&as->block_lock[i]);
-	gm_lpt_destroy(&as->lpt);
-	kvfree(as->scratch);
-	/* gm_as_find() may still look at it. */
-	kfree_rcu(as, rcu);
-}
-
 /* Makes an address space that listens to the mm but is not in the table. */
 static struct gm_as *gm_as_new(struct mm_struct *mm, unsigned long start,
 			       unsigned long end, bool is_default)
@@ -206,13 +235,6 @@ static struct gm_as *gm_as_new(struct mm_struct *mm, unsigned long start,
 		return ERR_PTR(ret);
 	}
 	return as;
-}
-
-static void gm_as_end(struct gm_as *as)
-{
-	/* No context is left, so there is no translation to remove. */
-	mmu_interval_notifier_remove(&as->notifier);
-	gm_as_free(as);
 }
 
 /*
@@ -303,19 +325,20 @@ EXPORT_SYMBOL_GPL(gm_as_get_mm);
  * gm_as_put() - drop a reference to an address space
  * @as: the address space
  *
+ * Its end waits for a moment without an invalidation in the whole process, which may
+ * never come as long as its threads keep causing them. Only the process itself waits;
+ * for anybody else, such as a driver that lets its device go, it is done later.
+ *
  * Context: process context, may sleep.
  */
 void gm_as_put(struct gm_as *as)
 {
-	if (refcount_dec_not_one(&as->refs))
+	if (!gm_as_drop(as))
 		return;
-	scoped_guard(mutex, &gm_as_lock) {
-		if (!refcount_dec_and_test(&as->refs))
-			return;
-		list_del(&as->link);
-		rhltable_remove(&gm_as_table, &as->node, gm_as_params);
-	}
-	gm_as_end(as);
+	if (as->mm == current->mm)
+		gm_as_end(as);
+	else
+		queue_work(gm_as_wq, &as->put);
 }
 EXPORT_SYMBOL_GPL(gm_as_put);
 
