@@ -269,6 +269,28 @@ static void life_test_unregister(struct kunit *test)
 	fake_expect_frames(test);
 }
 
+/* Data on a device would not be in the image. */
+static void life_test_hibernate(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct gm_dev *gm = fake->dev.gm;
+
+	KUNIT_EXPECT_EQ(test, -EBUSY, gm_hibernate_begin());
+	KUNIT_EXPECT_EQ(test, 0, gm_dev_unregister_physmem(gm, fake->dev.hnid));
+	KUNIT_ASSERT_EQ(test, 0, gm_hibernate_begin());
+	KUNIT_EXPECT_EQ(test, -EBUSY,
+			gm_dev_register_physmem(gm, GM_MEM_TYPE_PRIVATE,
+						FAKE_VRAM_DPA, SZ_2M));
+	gm_hibernate_end();
+
+	/* What was refused does not keep the machine from it. */
+	KUNIT_ASSERT_EQ(test, 0, gm_hibernate_begin());
+	gm_hibernate_end();
+	KUNIT_EXPECT_GE(test, gm_dev_register_physmem(gm, GM_MEM_TYPE_PRIVATE,
+						      FAKE_VRAM_DPA, SZ_2M), 0);
+	KUNIT_EXPECT_EQ(test, -EBUSY, gm_hibernate_begin());
+}
+
 static unsigned long life_count_lost(unsigned long va, unsigned long size)
 {
 	unsigned long at, lost = 0;
@@ -601,6 +623,7 @@ static struct kunit_case life_test_cases[] = {
 	KUNIT_CASE(life_test_reattach),
 	KUNIT_CASE(life_test_destroy),
 	KUNIT_CASE(life_test_unregister),
+	KUNIT_CASE(life_test_hibernate),
 	KUNIT_CASE(life_test_lost),
 	KUNIT_CASE(life_test_lost_access),
 	KUNIT_CASE(life_test_process_gone),

@@ -215,9 +215,12 @@ static int gm_hnode_init(struct gm_hnode *hnode)
 {
 	int ret;
 
+	ret = gm_hibernate_hold();
+	if (ret)
+		return ret;
 	ret = ida_alloc_max(&gm_hnode_ids, GM_LPT_MAX_HNODE, GFP_KERNEL);
 	if (ret < 0)
-		return ret;
+		goto err_hold;
 	hnode->hnid = MAX_NUMNODES + ret;
 	ret = gm_frames_init(hnode);
 	if (ret)
@@ -242,6 +245,8 @@ err_frames:
 	gm_frames_exit(hnode);
 err_id:
 	ida_free(&gm_hnode_ids, hnode->hnid - MAX_NUMNODES);
+err_hold:
+	gm_hibernate_release();
 	return ret;
 }
 
@@ -252,12 +257,14 @@ err_id:
  * @dpa: device physical address of its first byte
  * @size: bytes; a multiple of 2 MiB
  *
- * The core owns all of it from now on and uses it as it likes.
+ * The core owns all of it from now on and uses it as it likes. The machine does not
+ * hibernate meanwhile: the data on the device would not be in the image.
  *
  * Context: process context, may sleep.
  * Return: the id of the new hnode, or a negative errno: -EINVAL for a bad size,
  * type or overflow, or when the driver has no &gm_mmu.copy; -EBUSY when the
- * device has an hnode already; -ENOMEM, -ENOSPC, -ERANGE without room for it.
+ * device has an hnode already, or the machine is about to hibernate; -ENOMEM,
+ * -ENOSPC, -ERANGE without room for it.
  */
 int gm_dev_register_physmem(struct gm_dev *dev, enum gm_mem_type type,
 			    u64 dpa, u64 size)
@@ -330,6 +337,7 @@ int gm_dev_unregister_physmem(struct gm_dev *dev, int hnid)
 	gm_hnode_exit_pages(hnode);
 	gm_frames_exit(hnode);
 	ida_free(&gm_hnode_ids, hnode->hnid - MAX_NUMNODES);
+	gm_hibernate_release();
 	gm_dev_put(dev);
 	kfree(hnode);
 	return 0;

@@ -14,6 +14,8 @@ static int __init gm_init(void)
 
 	ret = gm_as_init();
 	if (!ret)
+		ret = gm_hibernate_init();
+	if (!ret)
 		ret = gm_sysfs_init();
 	if (!ret)
 		ret = gm_residency_init();

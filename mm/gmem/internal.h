@@ -509,6 +509,13 @@ typedef void (*gm_where_fn)(unsigned long va, struct page *page, void *arg);
 void gm_where_walk(struct mm_struct *mm, unsigned long start, unsigned long end,
 		   gm_where_fn fn, void *arg);
 
+/* hibernate.c */
+int gm_hibernate_hold(void);
+void gm_hibernate_release(void);
+int gm_hibernate_begin(void);
+void gm_hibernate_end(void);
+int gm_hibernate_init(void);
+
 /* sysfs.c */
 int gm_sysfs_init(void);
 int gm_sysfs_add_hnode(struct gm_hnode *hnode);

@@ -2,6 +2,7 @@
 /*
  * The machine is suspended, as deep as a kernel goes without firmware, while
  * devices hold data and work: afterwards they go on, and everything is there.
+ * It does not hibernate as long as there is a device with memory.
  */
 #include <errno.h>
 
@@ -158,6 +159,84 @@ GT_TEST(engine)
 	EXPECT_LT(before.edu_irqs, after.edu_irqs);
 	EXPECT_EQ(before.edu_timeouts, after.edu_timeouts);
 	EXPECT_LE(before.edu_bytes + len, after.edu_bytes);
+	gt_free(buf, GT_HUGE);
+}
+
+/* The test of a hibernation makes room for an image, of this many bytes or of all. */
+#define PM_IMAGE_SIZE	"/sys/power/image_size"
+#define PM_DRIVER	"/sys/bus/pci/drivers/gmem-mock/"
+
+/* As far as the freezer, then back. */
+static int hibernate(void)
+{
+	struct setting test, delay, size;
+	int ret;
+
+	if (setting_set(&test, PM_TEST, "freezer") ||
+	    setting_set(&delay, PM_TEST_DELAY, "1") ||
+	    setting_set(&size, PM_IMAGE_SIZE, "1099511627776"))
+		return -ENOENT;
+	ret = gt_write_file(PM_STATE, "disk");
+	setting_restore(&size);
+	setting_restore(&delay);
+	setting_restore(&test);
+	return ret;
+}
+
+/* What the driver calls its devices. */
+static bool find_names(char (*name)[40], unsigned int nr)
+{
+	struct gt_dev dev;
+	unsigned int i;
+	char slot[32];
+	bool ok;
+
+	for (i = 0; i < nr; i++) {
+		if (gt_open(&dev, i))
+			return false;
+		ok = !gt_pci_slot(&dev, slot, sizeof(slot));
+		snprintf(name[i], sizeof(*name), "%s.0", slot);
+		if (gt_close(&dev) || !ok)
+			return false;
+	}
+	return true;
+}
+
+/* @file: of the driver, that wants names. */
+static bool tell_driver(const char *file, char (*name)[40], unsigned int nr)
+{
+	bool ok = true;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		ok &= !gt_write_file(file, name[i]);
+	return ok;
+}
+
+TEST(hibernation)
+{
+	unsigned int nr = gt_dev_count();
+	char name[GT_MAX_DEVS][40], *buf;
+	struct gt_dev dev;
+
+	ASSERT_EQ(0, gt_set_engine("cpu"));
+	ASSERT_TRUE(find_names(name, nr));
+	buf = gt_alloc(GT_HUGE, true);
+	ASSERT_NE(NULL, buf);
+	gt_pattern(buf, GT_HUGE, 1);
+	ASSERT_EQ(0, gt_open(&dev, 0));
+	ASSERT_TRUE(bring(&dev, buf, GT_HUGE));
+	EXPECT_EQ(-EBUSY, hibernate());
+	EXPECT_TRUE(gt_all_on(buf, GT_HUGE, dev.hnid));
+	EXPECT_EQ(0, gt_dev_pattern(&dev, buf, GT_HUGE, 1));
+	ASSERT_EQ(0, gt_close(&dev));
+
+	/* Without a device it does. */
+	EXPECT_TRUE(tell_driver(PM_DRIVER "unbind", name, nr));
+	EXPECT_EQ(0, hibernate());
+	EXPECT_TRUE(tell_driver(PM_DRIVER "bind", name, nr));
+	EXPECT_EQ(nr, gt_dev_count());
+	EXPECT_EQ(-1, gt_pattern_bad(buf, GT_HUGE, 1));
 	gt_free(buf, GT_HUGE);
 }
 
