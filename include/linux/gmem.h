@@ -86,7 +86,11 @@ enum gm_copy_op {
  * @size:	bytes, a multiple of PAGE_SIZE
  * @dpa:	device physical address
  * @dma_addr:	bus address of the host memory
- * @phys:	CPU physical address of the same host memory
+ * @phys:	CPU physical address of the same host memory. Not for who transfers
+ *		to @dma_addr: behind bounce buffers, that is not where the data is, and
+ *		what is written here is lost when they are copied back. A driver that
+ *		copies with the CPU has a parent that needs none, or one without
+ *		dma_mask
  * @peer:	the device that has the data, for %GM_COPY_FROM_PEER
  * @peer_dpa:	device physical address on @peer
  */
@@ -237,6 +241,11 @@ struct gm_mmu {
 	 *
 	 * %GM_COPY_FROM_PEER is asked of the device that gets the data. What is
 	 * read from a peer that has vanished is an error, too.
+	 *
+	 * -ETIMEDOUT, from here or from the fence, says that the engine may still
+	 * be at it: the device is taken for lost then, with all data that is on
+	 * it, as after gm_dev_mark_lost(). One job that merely took too long and
+	 * was stopped is another error.
 	 *
 	 * Return: 0 or a negative errno.
 	 */

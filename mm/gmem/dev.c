@@ -15,6 +15,7 @@
 #include <linux/export.h>
 #include <linux/idr.h>
 #include <linux/slab.h>
+#include <linux/swiotlb.h>
 
 #include "internal.h"
 
@@ -95,6 +96,13 @@ static bool gm_mmu_valid(const struct gm_mmu *mmu)
 	return mmu->caps & GM_DEV_CAP_FAULT;
 }
 
+/* Whether some host memory can only be had by way of bounce buffers. */
+static bool gm_dev_bounces(struct device *parent)
+{
+	return parent->dma_mask && (dma_addressing_limited(parent) ||
+				    is_swiotlb_force_bounce(parent));
+}
+
 /**
  * gm_dev_create() - register an accelerator
  * @parent: the device that does the DMA. A reference is kept
@@ -116,8 +124,7 @@ struct gm_dev *gm_dev_create(struct device *parent, const struct gm_mmu *mmu,
 
 	if (!parent || !mmu || !gm_mmu_valid(mmu))
 		return ERR_PTR(-EINVAL);
-	if ((mmu->caps & GM_DEV_CAP_HOST_ACCESS) && parent->dma_mask &&
-	    dma_addressing_limited(parent))
+	if ((mmu->caps & GM_DEV_CAP_HOST_ACCESS) && gm_dev_bounces(parent))
 		return ERR_PTR(-EOPNOTSUPP);
 
 	dev = kzalloc_obj(*dev);
