@@ -53,11 +53,11 @@ static int gm_res_read(struct gm_res_batch *batch, unsigned long start,
 
 static int gm_res_check(const struct gmem_residency *arg)
 {
-	u64 end;
+	u64 addr = untagged_addr(arg->addr), end;
 
-	if (arg->flags || !PAGE_ALIGNED(arg->addr) || !PAGE_ALIGNED(arg->len))
+	if (arg->flags || !PAGE_ALIGNED(addr) || !PAGE_ALIGNED(arg->len))
 		return -EINVAL;
-	if (check_add_overflow(arg->addr, arg->len, &end) || end > TASK_SIZE)
+	if (check_add_overflow(addr, arg->len, &end) || end > TASK_SIZE)
 		return -EINVAL;
 	return arg->vec_len < arg->len >> PAGE_SHIFT ? -EINVAL : 0;
 }
@@ -65,6 +65,7 @@ static int gm_res_check(const struct gmem_residency *arg)
 static int gm_res_fill(struct gmem_residency *arg)
 {
 	__s32 __user *vec = u64_to_user_ptr(arg->vec);
+	u64 addr = untagged_addr(arg->addr);
 	u64 nr = arg->len >> PAGE_SHIFT;
 	struct gm_res_batch *batch;
 	int ret = 0;
@@ -80,8 +81,7 @@ static int gm_res_fill(struct gmem_residency *arg)
 			ret = -EINTR;
 			break;
 		}
-		ret = gm_res_read(batch, arg->addr +
-				  (arg->filled << PAGE_SHIFT), n);
+		ret = gm_res_read(batch, addr + (arg->filled << PAGE_SHIFT), n);
 		if (!ret && copy_to_user(vec + arg->filled, batch->nodes,
 					 n * sizeof(*vec)))
 			ret = -EFAULT;
