@@ -508,11 +508,15 @@ static bool run_seed(unsigned long seed)
 		pid[i] = fork();
 		if (!pid[i])
 			_exit(proc_main(board, i, seed));
+		if (pid[i] < 0) {
+			ksft_print_msg("cannot fork: %s\n", strerror(errno));
+			gt_store(&board->failed, 1);
+		}
 	}
 	watch(pid, board, seed);
 	check_shared(board);
 	check_quiet(board);
-	ok = !board->failed;
+	ok = !board->failed && total(board) == opt.ops;
 	ksft_print_msg("seed %lu: %lu operations, %lu children, %lu retries, %llu ms\n",
 		       seed, total(board), board->children, board->again,
 		       gt_now_ms() - start);
