@@ -146,7 +146,7 @@ static int add_node(struct hmadvise_nodes *list, int sysfs, const char *name,
 
 	dir = openat(sysfs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
-		return 0;	/* gone already */
+		return errno == ENOENT ? 0 : -1;	/* gone already */
 	nodes = realloc(list->nodes, (list->nr + 1) * sizeof(*nodes));
 	if (!nodes) {
 		close(dir);
