@@ -82,6 +82,7 @@ static void pte_unpack(const struct gmock_pte *pte, unsigned long va,
 	xlat->place.local = pte->bits & GMOCK_PTE_LOCAL;
 	xlat->place.addr = pte->bits & PAGE_MASK;
 	xlat->place.dma = pte->dma;
+	xlat->place.peer = NULL;
 }
 
 /* TLB */

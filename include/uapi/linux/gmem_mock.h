@@ -46,6 +46,9 @@
  *	on. QUERY and STATS are allowed
  * ENODEV
  *	the device is gone; the file is good for nothing but close()
+ * EINTR
+ *	SNAPSHOT only, as RUN says it in its operations: a signal arrived, and
+ *	what was found until then is not reported
  */
 enum {
 	GMEM_MOCK_CMD_QUERY = 0x80,
