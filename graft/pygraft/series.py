@@ -14,7 +14,7 @@ from pathlib import Path
 
 from . import GraftError, hooks, overlay
 
-ORDER = ("fix", "core", "syscall", "kunit", "mock", "bench", "sample", "selftests", "docs")
+ORDER = ("fix", "fix-collect", "fix-pin", "fix-move", "core", "syscall", "kunit", "mock", "bench", "sample", "selftests", "docs")
 SOURCE = re.compile(r'^\s*source\s+"([^"]+)"')
 
 
