@@ -11,6 +11,8 @@
 #include <linux/sched/mm.h>
 #include <linux/uaccess.h>
 
+/* For mm_find_pmd() */
+#include "../../internal.h"
 #include "device_fake.h"
 
 #define COLLECT_WORD	0x600dbeefULL
@@ -36,9 +38,11 @@ KUNIT_ARRAY_PARAM_DESC(collect_cases, collect_cases, name);
  * @step:	how far it is: 0 nothing, 1 the huge page is mapped by PTEs without the
  *		first page, 2 the block was given up
  * @refault:	see &struct collect_case
+ * @there:	what was wanted is in the page table after the second step
  * @ret:	first error
  * @mm:		of all of them
- * @done:	the other thread has done its step
+ * @go:		for the other thread to do the next step
+ * @done:	it has done it
  */
 struct collect {
 	struct mmu_interval_notifier notifier;
@@ -46,26 +50,53 @@ struct collect {
 	unsigned long va;
 	int step;
 	bool refault;
+	bool there;
 	int ret;
 	struct mm_struct *mm;
+	struct completion go;
 	struct completion done;
 };
 
-static int collect_give_up(void *arg)
+/* Nothing at all, or a huge page. */
+static bool collect_is_there(const struct collect *c)
+{
+	pmd_t *pmd = mm_find_pmd(c->mm, c->va);
+	pmd_t entry;
+
+	if (!pmd)
+		return false;
+	entry = pmdp_get_lockless(pmd);
+	if (c->refault)
+		return pmd_trans_huge(entry);
+	return pmd_none(entry) || !IS_ENABLED(CONFIG_PT_RECLAIM);
+}
+
+static int collect_main(void *arg)
 {
 	struct collect *c = arg;
-	size_t len = c->step == 1 ? PAGE_SIZE : GM_BLOCK_SIZE;
-	int ret;
 
 	kthread_use_mm(c->mm);
-	ret = do_madvise(c->mm, c->va, len, MADV_DONTNEED);
-	if (!ret && c->step == 2 && c->refault)
-		ret = put_user(COLLECT_WORD, (u64 __user *)c->va);
+	wait_for_completion(&c->go);
+	c->ret = do_madvise(c->mm, c->va, PAGE_SIZE, MADV_DONTNEED);
+	complete(&c->done);
+
+	wait_for_completion(&c->go);
+	if (!c->ret)
+		c->ret = do_madvise(c->mm, c->va, GM_BLOCK_SIZE, MADV_DONTNEED);
+	if (!c->ret && c->refault)
+		c->ret = put_user(COLLECT_WORD, (u64 __user *)c->va);
+	c->there = collect_is_there(c);
 	kthread_unuse_mm(c->mm);
-	if (ret && !c->ret)
-		c->ret = ret;
 	complete(&c->done);
 	return 0;
+}
+
+/* Has the other thread do its next step. */
+static void collect_next(struct collect *c)
+{
+	c->step++;
+	complete(&c->go);
+	wait_for_completion(&c->done);
 }
 
 static bool collect_invalidate(struct mmu_interval_notifier *notifier,
@@ -76,13 +107,8 @@ static bool collect_invalidate(struct mmu_interval_notifier *notifier,
 	enum mmu_notifier_event wanted = c->step ? MMU_NOTIFY_CLEAR :
 						   MMU_NOTIFY_MIGRATE;
 
-	if (current != c->task || c->step == 2 || range->event != wanted)
-		return true;
-	c->step++;
-	if (IS_ERR(kthread_run(collect_give_up, c, "gmem_collect")))
-		c->ret = -ENOMEM;
-	else
-		wait_for_completion(&c->done);
+	if (current == c->task && c->step < 2 && range->event == wanted)
+		collect_next(c);
 	return true;
 }
 
@@ -99,19 +125,29 @@ static void collect_test_split(struct kunit *test)
 	struct gm_fault fault;
 	u64 word, sum = 0;
 	unsigned long at;
+	int ret;
 
 	fake_attach(test);
 	c.mm = current->mm;
 	c.va = fake_mmap(test, 2 * GM_BLOCK_SIZE, true);
 	fake_fill(test, c.va, GM_BLOCK_SIZE, 1);
+	init_completion(&c.go);
 	init_completion(&c.done);
-	KUNIT_ASSERT_EQ(test, 0, mmu_interval_notifier_insert(&c.notifier, c.mm, c.va,
-							      GM_BLOCK_SIZE, &collect_ops));
-	KUNIT_EXPECT_EQ(test, 0, fake_fault(fake->ctx, c.va + SZ_64K, GM_PROT_WRITE,
-					    &fault));
-	mmu_interval_notifier_remove(&c.notifier);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(collect_main, &c, "gmem_collect")));
+	ret = mmu_interval_notifier_insert(&c.notifier, c.mm, c.va, GM_BLOCK_SIZE,
+					   &collect_ops);
+	KUNIT_EXPECT_EQ(test, 0, ret);
+	if (!ret) {
+		KUNIT_EXPECT_EQ(test, 0, fake_fault(fake->ctx, c.va + SZ_64K,
+						    GM_PROT_WRITE, &fault));
+		mmu_interval_notifier_remove(&c.notifier);
+	}
 	KUNIT_EXPECT_EQ(test, c.step, 2);
+	/* Where nothing was met: it must come to its end. */
+	while (c.step < 2)
+		collect_next(&c);
 	KUNIT_EXPECT_EQ(test, c.ret, 0);
+	KUNIT_EXPECT_TRUE(test, c.there);
 
 	KUNIT_EXPECT_LE(test, fake_used(&fake->dev), GM_BLOCK_PAGES);
 	for (at = c.va; at < c.va + GM_BLOCK_SIZE; at += PAGE_SIZE) {

@@ -3,6 +3,7 @@
  * KUnit tests of copies: engines that are done later, that fail, and that time out;
  * and what can be saved when memory of a device goes and not all of it can be read.
  */
+#include <linux/delay.h>
 #include <linux/hash.h>
 #include <linux/mman.h>
 #include <linux/module.h>
@@ -118,6 +119,9 @@ static void copy_test_no_wait(struct kunit *test)
 	KUNIT_EXPECT_NE(test, fault.outcome, GM_FAULT_MIGRATED);
 	KUNIT_EXPECT_TRUE(test, gm_dev_lost(fake->dev.gm));
 	fake_expect_cpu(test, va, GM_BLOCK_SIZE, 35);
+	/* Its engine reads the page yet. */
+	while (atomic_read(&fake->dev.jobs_done) != atomic_read(&fake->dev.jobs))
+		msleep(FAKE_JOB_MS);
 }
 
 /* The device address of the first frame in use. */

@@ -86,16 +86,29 @@ def places_of(hook: Hook, anchor: str, lines: list[str]) -> list[int]:
     return found
 
 
-def find_anchor(hook: Hook, lines: list[str]) -> int:
-    """The one line that reads as the anchor, or the first below the one that is named."""
-    places = places_of(hook, hook.below or hook.anchor, lines)
+def only_place_of(hook: Hook, anchor: str, lines: list[str]) -> int:
+    places = places_of(hook, anchor, lines)
     if len(places) != 1:
-        raise GraftError(f"{hook.file}: {len(places)} lines read '{hook.below or hook.anchor}' "
-                         "(anchor of a hook); is this a pristine Linux 7.2 tree?")
+        raise GraftError(f"{hook.file}: {len(places)} lines read '{anchor}' (anchor of a hook); "
+                         "is this a pristine Linux 7.2 tree?")
+    return places[0]
+
+
+def span(hook: Hook, lines: list[str]) -> tuple[int, int]:
+    """Where to look: the whole file, or the block that begins with the line above."""
     if not hook.below:
-        return places[0]
-    first = places[0] + 1
-    return first + places_of(hook, hook.anchor, lines[first:])[0]
+        return 0, len(lines)
+    first = only_place_of(hook, hook.below, lines)
+    end = re.match(r"\s*", lines[first]).group() + "}"
+    last = next((i for i in range(first + 1, len(lines)) if lines[i].startswith(end)), len(lines))
+    return first + 1, last
+
+
+def find_anchor(hook: Hook, lines: list[str], first: int, last: int) -> int:
+    """The one line that reads as the anchor, or the first one of the block."""
+    if hook.below:
+        return first + places_of(hook, hook.anchor, lines[first:last])[0]
+    return only_place_of(hook, hook.anchor, lines)
 
 
 def find(hook: Hook, lines: list[str]) -> tuple[int, bool]:
@@ -106,11 +119,12 @@ def find(hook: Hook, lines: list[str]) -> tuple[int, bool]:
     def text_at(where: int) -> bool:
         return where >= 0 and lines[where:where + size] == text
 
+    first, last = span(hook, lines)
     if hook.position == "replace":
-        applied = [i for i in range(len(lines)) if text_at(i)]
+        applied = [i for i in range(first, last) if text_at(i)]
         if len(applied) == 1:
             return applied[0], True
-    place = find_anchor(hook, lines)
+    place = find_anchor(hook, lines, first, last)
     if hook.position == "replace":
         return place, False
     where = place + 1 if hook.position == "after" else place - size

@@ -326,8 +326,9 @@ EXPORT_SYMBOL_GPL(gm_as_get_mm);
  * @as: the address space
  *
  * Its end waits for a moment without an invalidation in the whole process, which may
- * never come as long as its threads keep causing them. Only the process itself waits;
- * for anybody else, such as a driver that lets its device go, it is done later.
+ * never come as long as its threads keep causing them. Only the process itself waits,
+ * or who comes when it has no memory any more; for anybody else, such as a driver that
+ * lets its device go, it is done later.
  *
  * Context: process context, may sleep.
  */
@@ -335,7 +336,7 @@ void gm_as_put(struct gm_as *as)
 {
 	if (!gm_as_drop(as))
 		return;
-	if (as->mm == current->mm)
+	if (as->mm == current->mm || !atomic_read(&as->mm->mm_users))
 		gm_as_end(as);
 	else
 		queue_work(gm_as_wq, &as->put);

@@ -41,7 +41,8 @@ KERNEL = {
     "Kbuild": "",
     "mm/Kconfig": 'menu\n\nsource "mm/damon/Kconfig"\n\nendmenu\n',
     "include/count.h": "#define COUNT 472\n",
-    "twice.c": "int a(void)\n\treturn 0;\nint b(void)\n\treturn 0;\n\treturn 0;\n",
+    "twice.c": "int a(void)\n{\n\treturn 0;\n}\nint b(void)\n{\n"
+               "\treturn 0;\n\treturn 0;\n}\n",
     "tbl": "470\tcommon\tfirst\n471\tcommon\tlast\n",
 }
 
@@ -77,8 +78,8 @@ class GraftTest(unittest.TestCase):
         self.assertEqual(now["mm/Kconfig"], 'menu\n\nsource "mm/damon/Kconfig"\n\n'
                          'source "mm/gmem/Kconfig"\n\nendmenu\n')
         self.assertEqual(now["include/count.h"], "#define COUNT 473\n")
-        self.assertEqual(now["twice.c"], "int a(void)\n\treturn 1;\nint b(void)\n"
-                         "\tprepare();\n\treturn 0;\n\treturn 0;\n")
+        self.assertEqual(now["twice.c"], "int a(void)\n{\n\treturn 1;\n}\nint b(void)\n{\n"
+                         "\tprepare();\n\treturn 0;\n\treturn 0;\n}\n")
         self.assertEqual(now["tbl"], "470\tcommon\tfirst\n471\tcommon\tlast\n472\tcommon\tours\n")
         self.assertIn("mm/gmem/a.c", now)
         self.assertNotIn("mm/gmem/a.o", now)
@@ -158,6 +159,15 @@ class GraftTest(unittest.TestCase):
     def test_anchor_twice(self) -> None:
         write(self.kernel, {"tbl": KERNEL["tbl"] * 2})
         self.refused("tbl", "2 lines")
+
+    def test_anchor_of_another_block(self) -> None:
+        write(self.kernel, {"twice.c": KERNEL["twice.c"].replace("\treturn 0;\n", "", 1)})
+        self.refused("twice.c", "return 0;")
+
+    def test_text_of_another_block(self) -> None:
+        write(self.kernel, {"twice.c": KERNEL["twice.c"] + "int c(void)\n{\n\treturn 1;\n}\n"})
+        self.tree().apply()
+        self.assertIn("int a(void)\n{\n\treturn 1;\n}\n", read(self.kernel)["twice.c"])
 
     def test_number_taken(self) -> None:
         write(self.kernel, {"tbl": KERNEL["tbl"] + "472\tcommon\tother\n"})
