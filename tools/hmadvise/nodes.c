@@ -145,8 +145,9 @@ static int add_node(struct hmadvise_nodes *list, int sysfs, const char *name,
 	int dir;
 
 	dir = openat(sysfs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* Gone already, or no hnode. */
 	if (dir < 0)
-		return errno == ENOENT ? 0 : -1;	/* gone already */
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
 	nodes = realloc(list->nodes, (list->nr + 1) * sizeof(*nodes));
 	if (!nodes) {
 		close(dir);

@@ -4,10 +4,12 @@
  * container that filters system calls. Prints TAP.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -165,6 +167,21 @@ static void test_full_node(const struct hmadvise_node *node)
 	CHECK(node->pages_exclusive == 27);
 }
 
+/* A folder can be opened, but nothing in it: that is not an empty list. */
+static void test_no_files(const char *dir)
+{
+	int free = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct rlimit old, limit;
+
+	CHECK(free >= 0 && !close(free));
+	CHECK(!getrlimit(RLIMIT_NOFILE, &old));
+	limit = old;
+	limit.rlim_cur = free + 1;
+	CHECK(!setrlimit(RLIMIT_NOFILE, &limit));
+	CHECK(!hmadvise_nodes_open(dir) && errno == EMFILE);
+	CHECK(!setrlimit(RLIMIT_NOFILE, &old));
+}
+
 static void test_nodes(const char *dir)
 {
 	struct hmadvise_nodes *nodes = hmadvise_nodes_open(dir);
@@ -193,6 +210,7 @@ static void test_nodes(const char *dir)
 
 	CHECK(!hmadvise_nodes_open("/nonexistent") && errno == ENOSYS);
 	CHECK(!hmadvise_nodes_open("/dev/null") && errno == ENOTDIR);
+	test_no_files(dir);
 }
 
 static void test_draw(const char *dir)
