@@ -236,23 +236,15 @@ ATOMICS_TEST(zero_page)
 
 #define KSM	"/sys/kernel/mm/ksm/"
 
-static long read_number(const char *path)
-{
-	char text[64];
-
-	return gt_read_file(path, text, sizeof(text)) ? -1 :
-	       strtol(text, NULL, 0);
-}
-
 static void ksm_scan(void)
 {
-	long before = read_number(KSM "full_scans");
+	long before = gt_number(KSM "full_scans");
 	int i;
 
 	gt_write_file(KSM "sleep_millisecs", "5");
 	gt_write_file(KSM "pages_to_scan", "5000");
 	gt_write_file(KSM "run", "1");
-	for (i = 0; i < 300 && read_number(KSM "full_scans") < before + 3; i++)
+	for (i = 0; i < 300 && gt_number(KSM "full_scans") < before + 3; i++)
 		usleep(10000);
 	gt_write_file(KSM "run", "0");
 }
@@ -267,7 +259,7 @@ ATOMICS_TEST(ksm)
 	ASSERT_EQ(0, madvise(a, LEN, MADV_MERGEABLE));
 	ASSERT_EQ(0, madvise(b, LEN, MADV_MERGEABLE));
 	ksm_scan();
-	EXPECT_GE(read_number(KSM "pages_sharing"), 1);
+	EXPECT_GE(gt_number(KSM "pages_sharing"), 1);
 	EXPECT_EQ(0, add_all(dev, a));
 	EXPECT_EQ(KEPT, kept(dev, a));
 	/* What is kept from the CPUs is looked at, too, and stays right. */

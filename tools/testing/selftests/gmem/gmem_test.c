@@ -64,6 +64,36 @@ int gt_read_file(const char *path, char *text, size_t len)
 	return ret;
 }
 
+long gt_number(const char *path)
+{
+	char text[64];
+
+	return gt_read_file(path, text, sizeof(text)) ? -1 :
+	       strtol(text, NULL, 0);
+}
+
+long gt_field(const char *path, const char *name)
+{
+	char line[256], word[64];
+	long value, found = -1;
+	FILE *f;
+
+	f = fopen(path, "re");
+	if (!f)
+		return -1;
+	while (found < 0 && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%63s %ld", word, &value) == 2 &&
+		    !strcmp(word, name))
+			found = value;
+	fclose(f);
+	return found;
+}
+
+long gt_vmstat(const char *name)
+{
+	return gt_field("/proc/vmstat", name);
+}
+
 /* ---------------------------------------------------------------- devices */
 
 /* The number of the device file that is the @index-th of those that exist. */
@@ -405,12 +435,13 @@ void gt_free(void *va, size_t len)
 	munmap(va, len);
 }
 
-size_t gt_huge_bytes(const void *va)
+/* The line @name of the mapping at @va, in bytes. */
+static size_t smaps_bytes(const void *va, const char *name)
 {
 	unsigned long start, end, kb;
 	bool inside = false;
 	size_t bytes = 0;
-	char line[512];
+	char line[512], word[64];
 	FILE *f;
 
 	f = fopen("/proc/self/smaps", "re");
@@ -419,11 +450,22 @@ size_t gt_huge_bytes(const void *va)
 	while (fgets(line, sizeof(line), f)) {
 		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
 			inside = (uintptr_t)va >= start && (uintptr_t)va < end;
-		else if (inside && sscanf(line, "AnonHugePages: %lu", &kb) == 1)
+		else if (inside && sscanf(line, "%63s %lu", word, &kb) == 2 &&
+			 !strcmp(word, name))
 			bytes = kb << 10;
 	}
 	fclose(f);
 	return bytes;
+}
+
+size_t gt_huge_bytes(const void *va)
+{
+	return smaps_bytes(va, "AnonHugePages:");
+}
+
+size_t gt_referenced_bytes(const void *va)
+{
+	return smaps_bytes(va, "Referenced:");
 }
 
 __u64 gt_pattern_word(__u64 seed, size_t index)
@@ -451,26 +493,31 @@ ssize_t gt_pattern_bad(const void *va, size_t len, __u64 seed)
 	return -1;
 }
 
+__u64 gt_pattern_sum(__u64 seed, size_t index, size_t nr)
+{
+	__u64 sum = 0;
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		sum = gmem_mock_checksum_step(sum, i,
+					      gt_pattern_word(seed, index + i));
+	return sum;
+}
+
 int gt_dev_pattern(const struct gt_dev *dev, const void *va, size_t len,
 		   __u64 seed)
 {
-	size_t off, i, nr;
-	__u64 want, sum;
+	size_t off, nr;
+	__u64 sum;
 	int ret;
 
 	for (off = 0; off < len; off += GT_HUGE) {
-		nr = (len - off < GT_HUGE ? len - off : GT_HUGE) / sizeof(want);
+		nr = (len - off < GT_HUGE ? len - off : GT_HUGE) / sizeof(sum);
 		ret = gt_checksum(dev, (const char *)va + off,
-				  nr * sizeof(want), &sum);
+				  nr * sizeof(sum), &sum);
 		if (ret)
 			return ret;
-		for (want = 0, i = 0; i < nr; i++) {
-			__u64 word = gt_pattern_word(seed,
-						     off / sizeof(want) + i);
-
-			want = gmem_mock_checksum_step(want, i, word);
-		}
-		if (sum != want)
+		if (sum != gt_pattern_sum(seed, off / sizeof(sum), nr))
 			return -EILSEQ;
 	}
 	return 0;
@@ -562,18 +609,9 @@ int gt_quiet_after(struct gt_check *check)
 
 size_t gt_mem_available(void)
 {
-	unsigned long kb = 0;
-	char line[128];
-	FILE *f;
+	long kb = gt_field("/proc/meminfo", "MemAvailable:");
 
-	f = fopen("/proc/meminfo", "re");
-	if (!f)
-		return 0;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemAvailable: %lu", &kb) == 1)
-			break;
-	fclose(f);
-	return (size_t)kb << 10;
+	return kb < 0 ? 0 : (size_t)kb << 10;
 }
 
 size_t gt_large_bytes(const struct gt_dev *dev, unsigned int nr_procs)
@@ -641,16 +679,22 @@ int gt_cpu_touch(void *va, bool write_too)
 	return ret;
 }
 
-__u64 gt_pagemap(const void *va)
+size_t gt_pagemap_all(const void *va, size_t nr, __u64 *entries)
 {
-	__u64 entry = 0;
+	ssize_t len;
 	int fd;
 
 	fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	if (pread(fd, &entry, 8, (uintptr_t)va / GT_PAGE * 8) != 8)
-		entry = 0;
+	len = pread(fd, entries, nr * 8, (uintptr_t)va / GT_PAGE * 8);
 	close(fd);
-	return entry;
+	return len < 0 ? 0 : len / 8;
+}
+
+__u64 gt_pagemap(const void *va)
+{
+	__u64 entry;
+
+	return gt_pagemap_all(va, 1, &entry) ? entry : 0;
 }
 
 __u64 gt_pfn(const void *va)

@@ -95,20 +95,24 @@ long gt_hmadvise(int hnid, const void *va, size_t len, int advice,
 /*
  * Memory that is aligned to 2 MiB and made of huge or of base pages; never
  * touched yet. gt_huge_bytes() is how much of the mapping at @va is in huge
- * pages now.
+ * pages now; gt_referenced_bytes(), how much of it was used since that was last
+ * forgotten.
  */
 void *gt_alloc(size_t len, bool huge);
 void gt_free(void *va, size_t len);
 size_t gt_huge_bytes(const void *va);
+size_t gt_referenced_bytes(const void *va);
 
 /*
  * Contents that depend on a seed and on the offset of each word, so that lost,
  * swapped and stale pages are all seen. gt_pattern_bad() is the offset of the
- * first wrong word, or -1.
+ * first wrong word, or -1; gt_pattern_sum() is a device's checksum of @nr words,
+ * from the word @index on.
  */
 __u64 gt_pattern_word(__u64 seed, size_t index);
 void gt_pattern(void *va, size_t len, __u64 seed);
 ssize_t gt_pattern_bad(const void *va, size_t len, __u64 seed);
+__u64 gt_pattern_sum(__u64 seed, size_t index, size_t nr);
 /* What the device sees: 0, -EILSEQ if it is something else, or an error. */
 int gt_dev_pattern(const struct gt_dev *dev, const void *va, size_t len,
 		   __u64 seed);
@@ -137,6 +141,11 @@ unsigned long long gt_now_us(void);
 
 int gt_write_file(const char *path, const char *text);
 int gt_read_file(const char *path, char *text, size_t len);
+/* The only number in a file, and the one that follows the word @name; or -1. */
+long gt_number(const char *path);
+long gt_field(const char *path, const char *name);
+/* What the kernel has counted so far, in /proc/vmstat. */
+long gt_vmstat(const char *name);
 
 /* Moves all of the range to the device, in a few attempts. */
 int gt_to_device(const struct gt_dev *dev, const void *va, size_t len);
@@ -148,5 +157,7 @@ int gt_cpu_touch(void *va, bool write_too);
 /* The entry of /proc/self/pagemap; and the page frame that the CPU uses, or 0. */
 __u64 gt_pagemap(const void *va);
 __u64 gt_pfn(const void *va);
+/* The same entries for many pages at once: how many there are. */
+size_t gt_pagemap_all(const void *va, size_t nr, __u64 *entries);
 
 #endif /* GMEM_TEST_H */

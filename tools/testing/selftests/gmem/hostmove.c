@@ -45,22 +45,14 @@ static char *make(struct __test_metadata *_metadata, struct gt_dev *dev,
 
 /* -------------------------------------------------------------------- KSM */
 
-static long read_number(const char *path)
-{
-	char text[64];
-
-	return gt_read_file(path, text, sizeof(text)) ? -1 :
-	       strtol(text, NULL, 0);
-}
-
 /* Two scans see everything that is at home and does not change. */
 static void ksm_scan(void)
 {
-	long before = read_number(KSM "full_scans");
+	long before = gt_number(KSM "full_scans");
 	int i;
 
 	gt_write_file(KSM "run", "1");
-	for (i = 0; i < 300 && read_number(KSM "full_scans") < before + 3; i++)
+	for (i = 0; i < 300 && gt_number(KSM "full_scans") < before + 3; i++)
 		usleep(10000);
 	gt_write_file(KSM "run", "0");
 }
@@ -84,7 +76,7 @@ GT_TEST(ksm)
 	for (n = 0; n < 2; n++) {
 		ksm_scan();
 		if (variant->inplace && !n)
-			EXPECT_GE(read_number(KSM "pages_sharing"), 1);
+			EXPECT_GE(gt_number(KSM "pages_sharing"), 1);
 		EXPECT_EQ(0, gt_dev_pattern(dev, a, LEN, 1));
 		EXPECT_EQ(0, gt_dev_pattern(dev, b, LEN, 1));
 		/* Moves what is shared, if it may. */

@@ -452,14 +452,6 @@ GT_TEST(collapse)
 	gt_free(buf, LEN);
 }
 
-static unsigned long read_number(const char *path)
-{
-	char text[64];
-
-	return gt_read_file(path, text, sizeof(text)) ? 0 :
-	       strtoul(text, NULL, 0);
-}
-
 /* The same in the background, while the device reads and writes. */
 GT_TEST(khugepaged)
 {
@@ -476,7 +468,7 @@ GT_TEST(khugepaged)
 	ASSERT_EQ(0, setting_set(&pages, THP "khugepaged/pages_to_scan",
 				 "100000"));
 	buf = make(_metadata, dev, variant, 1);
-	scans = read_number(THP "khugepaged/full_scans");
+	scans = gt_number(THP "khugepaged/full_scans");
 	ASSERT_EQ(0, madvise(buf, LEN, MADV_HUGEPAGE));
 	for (i = 0; i < 300; i++) {
 		struct gmem_mock_op op = {
@@ -489,7 +481,7 @@ GT_TEST(khugepaged)
 
 		ASSERT_EQ(0, gt_run(dev, &op));
 		usleep(5000);
-		if (read_number(THP "khugepaged/full_scans") > scans + 4 &&
+		if (gt_number(THP "khugepaged/full_scans") > scans + 4 &&
 		    i >= 20)
 			break;
 	}
