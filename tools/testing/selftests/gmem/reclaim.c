@@ -168,7 +168,7 @@ GT_TEST(free_then_device)
 	op.va = (uintptr_t)buf;
 	ASSERT_EQ(0, gt_run(dev, &op));
 	ASSERT_TRUE(bring_home(buf, LEN));
-	page_out(buf, LEN);
+	ASSERT_EQ(NR_PAGES, page_out(buf, LEN));
 	EXPECT_EQ(-1, first_other(buf, LEN, 5));
 	gt_free(buf, LEN);
 	ASSERT_TRUE(swap_stop());
@@ -284,8 +284,10 @@ GT_TEST(prefetch_swapped)
 	ASSERT_TRUE(swap_start());
 	buf = make(_metadata, dev, variant, 1);
 	for (i = 0; i < 3; i++) {
+		size_t len = i ? LEN / 2 : LEN;
+
 		ASSERT_TRUE(bring_home(buf, LEN));
-		page_out(buf, i ? LEN / 2 : LEN);
+		ASSERT_EQ(len / GT_PAGE, page_out(buf, len));
 		EXPECT_EQ(LEN, gt_hmadvise(dev->hnid, buf, LEN, HMADV_PREFETCH,
 					   0));
 		EXPECT_EQ(0, gt_dev_pattern(dev, buf, LEN, 1));
@@ -325,7 +327,11 @@ GT_TEST(cold)
 	struct gt_dev *dev = &self->dev[0];
 	char *buf = make(_metadata, dev, variant, 1);
 
+	if (variant->inplace)
+		ASSERT_EQ(LEN, gt_referenced_bytes(buf));
 	ASSERT_EQ(0, madvise(buf, LEN, MADV_COLD));
+	if (variant->inplace)
+		EXPECT_EQ(0, gt_referenced_bytes(buf));
 	EXPECT_EQ(0, gt_dev_pattern(dev, buf, LEN, 1));
 	ASSERT_EQ(0, madvise(buf + GT_PAGE, 5 * GT_PAGE, MADV_COLD));
 	EXPECT_EQ(0, gt_dev_pattern(dev, buf, LEN, 1));
@@ -355,7 +361,7 @@ GT_TEST(free_then_write)
 	op.va = (uintptr_t)buf;
 	ASSERT_EQ(0, gt_run(dev, &op));
 	ASSERT_TRUE(bring_home(buf, LEN));
-	page_out(buf, LEN);
+	ASSERT_EQ(NR_PAGES, page_out(buf, LEN));
 	EXPECT_EQ(-1, first_other(buf, LEN, 5));
 	gt_free(buf, LEN);
 	ASSERT_TRUE(swap_stop());
@@ -372,7 +378,8 @@ GT_TEST(free_then_read)
 	ASSERT_TRUE(swap_start());
 	buf = make(_metadata, dev, variant, 1);
 	ASSERT_EQ(0, madvise(buf, LEN, MADV_FREE));
-	page_out(buf, LEN);
+	/* What a device holds it keeps: there nothing is dropped. */
+	ASSERT_EQ(variant->inplace ? NR_PAGES : 0, page_out(buf, LEN));
 	for (i = 0; i < LEN; i += GT_PAGE) {
 		ASSERT_EQ(0, gt_read(dev, buf + i, 8, &seen));
 		word = *(__u64 *)(buf + i);
@@ -452,48 +459,71 @@ GT_TEST(collapse)
 	gt_free(buf, LEN);
 }
 
-/* The same in the background, while the device reads and writes. */
+#define KHUGEPAGED	THP "khugepaged/"
+
+static const char * const eager[][2] = {
+	{ KHUGEPAGED "scan_sleep_millisecs", "10" },
+	{ KHUGEPAGED "alloc_sleep_millisecs", "10" },
+	{ KHUGEPAGED "pages_to_scan", "100000" },
+};
+
+/*
+ * A device adds to the first word, at home or not, until khugepaged has been @scans
+ * times around and @buf has @huge bytes in huge pages. How often it did?
+ */
+static __u64 add_until(struct __test_metadata *_metadata, struct gt_dev *dev,
+		       char *buf, bool inplace, long scans, size_t huge)
+{
+	unsigned long long end = gt_now_ms() + GT_PATIENCE_MS / 2;
+	struct gmem_mock_op op = {
+		.opcode = GMEM_MOCK_OP_ATOMIC_ADD,
+		.flags = inplace ? GMEM_MOCK_OP_INPLACE : 0,
+		.va = (uintptr_t)buf,
+		.len = 8,
+		.arg = 1,
+	};
+	bool done = false;
+	__u64 n;
+
+	scans += gt_number(KHUGEPAGED "full_scans");
+	for (n = 0; n < GT_ENOUGH || (!done && gt_now_ms() < end); n++) {
+		EXPECT_EQ(0, gt_run(dev, &op));
+		usleep(5000);
+		done = gt_number(KHUGEPAGED "full_scans") >= scans &&
+		       gt_huge_bytes(buf) >= huge;
+	}
+	EXPECT_TRUE(done);
+	return n;
+}
+
+/*
+ * The same in the background, while a device reads and writes: it takes what is at
+ * home, and passes over what the device holds.
+ */
 GT_TEST(khugepaged)
 {
-	struct setting scan, sleeps, pages;
 	struct gt_dev *dev = &self->dev[0];
-	unsigned long scans;
+	struct setting set[ARRAY_SIZE(eager)];
 	unsigned int i;
+	__u64 added;
 	char *buf;
 
-	ASSERT_EQ(0, setting_set(&scan, THP "khugepaged/scan_sleep_millisecs",
-				 "10"));
-	ASSERT_EQ(0, setting_set(&sleeps,
-				 THP "khugepaged/alloc_sleep_millisecs", "10"));
-	ASSERT_EQ(0, setting_set(&pages, THP "khugepaged/pages_to_scan",
-				 "100000"));
+	for (i = 0; i < ARRAY_SIZE(eager); i++)
+		ASSERT_EQ(0, setting_set(&set[i], eager[i][0], eager[i][1]));
 	buf = make(_metadata, dev, variant, 1);
-	scans = gt_number(THP "khugepaged/full_scans");
 	ASSERT_EQ(0, madvise(buf, LEN, MADV_HUGEPAGE));
-	for (i = 0; i < 300; i++) {
-		struct gmem_mock_op op = {
-			.opcode = GMEM_MOCK_OP_ATOMIC_ADD,
-			.flags = variant->inplace ? GMEM_MOCK_OP_INPLACE : 0,
-			.va = (uintptr_t)buf,
-			.len = 8,
-			.arg = 1,
-		};
-
-		ASSERT_EQ(0, gt_run(dev, &op));
-		usleep(5000);
-		if (gt_number(THP "khugepaged/full_scans") > scans + 4 &&
-		    i >= 20)
-			break;
-	}
-	EXPECT_EQ(gt_pattern_word(1, 0) + i + (i < 300), *(__u64 *)buf);
+	added = add_until(_metadata, dev, buf, variant->inplace, 5, 0);
+	EXPECT_EQ(gt_pattern_word(1, 0) + added, *(__u64 *)buf);
+	ASSERT_TRUE(bring_home(buf, LEN));
+	added += add_until(_metadata, dev, buf, true, 0, LEN);
+	EXPECT_EQ(gt_pattern_word(1, 0) + added, *(__u64 *)buf);
 	*(__u64 *)buf = gt_pattern_word(1, 0);
 	EXPECT_EQ(0, gt_dev_pattern(dev, buf, LEN, 1));
 	EXPECT_EQ(-1, gt_pattern_bad(buf, LEN, 1));
 	exercise(_metadata, self, buf, LEN, 10);
 	gt_free(buf, LEN);
-	setting_restore(&scan);
-	setting_restore(&sleeps);
-	setting_restore(&pages);
+	for (i = ARRAY_SIZE(eager); i--;)
+		setting_restore(&set[i]);
 }
 
 /* --------------------------------------------------------- memory cgroups */
@@ -582,6 +612,8 @@ static void pressed(struct __test_metadata *_metadata,
 		TH_LOG("%s %d", WIFSIGNALED(status) ? "signal" : "exit",
 		       WIFSIGNALED(status) ? WTERMSIG(status) :
 					     WEXITSTATUS(status));
+	/* What is more than it may have was in swap. */
+	EXPECT_LE(PRESSED - GT_MB(14), gt_number(CGROUP "/memory.swap.peak"));
 	EXPECT_TRUE(cgroup_remove());
 	ASSERT_TRUE(swap_stop());
 }
@@ -636,6 +668,7 @@ GT_TEST(memcg_oom_kill)
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
 		TH_LOG("status %#x", status);
+	EXPECT_EQ(1, gt_field(CGROUP "/memory.events", "oom_kill"));
 	EXPECT_TRUE(cgroup_remove());
 	/* Here the devices are still open. */
 	EXPECT_EQ(0, gt_quiet(&check));
