@@ -183,25 +183,6 @@ static int hibernate(void)
 	return ret;
 }
 
-/* What the driver calls its devices. */
-static bool find_names(char (*name)[40], unsigned int nr)
-{
-	struct gt_dev dev;
-	unsigned int i;
-	char slot[32];
-	bool ok;
-
-	for (i = 0; i < nr; i++) {
-		if (gt_open(&dev, i))
-			return false;
-		ok = !gt_pci_slot(&dev, slot, sizeof(slot));
-		snprintf(name[i], sizeof(*name), "%s.0", slot);
-		if (gt_close(&dev) || !ok)
-			return false;
-	}
-	return true;
-}
-
 /* @file: of the driver, that wants names. */
 static bool tell_driver(const char *file, char (*name)[40], unsigned int nr)
 {
@@ -213,14 +194,48 @@ static bool tell_driver(const char *file, char (*name)[40], unsigned int nr)
 	return ok;
 }
 
-TEST(hibernation)
+/* All devices are known to the test by the driver's names, and none is open. */
+FIXTURE(bound)
 {
-	unsigned int nr = gt_dev_count();
-	char name[GT_MAX_DEVS][40], *buf;
+	char name[GT_MAX_DEVS][40];
+	unsigned int nr;
+};
+
+FIXTURE_SETUP(bound)
+{
 	struct gt_dev dev;
+	unsigned int i;
+	char slot[32];
 
 	ASSERT_EQ(0, gt_set_engine("cpu"));
-	ASSERT_TRUE(find_names(name, nr));
+	self->nr = gt_dev_count();
+	ASSERT_GE(self->nr, 1);
+	for (i = 0; i < self->nr; i++) {
+		ASSERT_EQ(0, gt_open(&dev, i));
+		ASSERT_EQ(0, gt_pci_slot(&dev, slot, sizeof(slot)));
+		snprintf(self->name[i], sizeof(self->name[i]), "%s.0", slot);
+		ASSERT_EQ(0, gt_close(&dev));
+	}
+}
+
+/* Whatever happened, the next test finds all devices. */
+FIXTURE_TEARDOWN_PARENT(bound)
+{
+	struct gt_check check = { };
+
+	if (gt_dev_count() != self->nr)
+		tell_driver(PM_DRIVER "bind", self->name, self->nr);
+	EXPECT_EQ(0, gt_quiet_after(&check));
+	EXPECT_EQ(0, check.frames_used);
+	EXPECT_EQ(0, check.leaked);
+	EXPECT_EQ(0, check.stale);
+}
+
+TEST_F_TIMEOUT(bound, hibernation, GT_TIMEOUT)
+{
+	struct gt_dev dev;
+	char *buf;
+
 	buf = gt_alloc(GT_HUGE, true);
 	ASSERT_NE(NULL, buf);
 	gt_pattern(buf, GT_HUGE, 1);
@@ -232,10 +247,10 @@ TEST(hibernation)
 	ASSERT_EQ(0, gt_close(&dev));
 
 	/* Without a device it does. */
-	EXPECT_TRUE(tell_driver(PM_DRIVER "unbind", name, nr));
+	EXPECT_TRUE(tell_driver(PM_DRIVER "unbind", self->name, self->nr));
 	EXPECT_EQ(0, hibernate());
-	EXPECT_TRUE(tell_driver(PM_DRIVER "bind", name, nr));
-	EXPECT_EQ(nr, gt_dev_count());
+	EXPECT_TRUE(tell_driver(PM_DRIVER "bind", self->name, self->nr));
+	EXPECT_EQ(self->nr, gt_dev_count());
 	EXPECT_EQ(-1, gt_pattern_bad(buf, GT_HUGE, 1));
 	gt_free(buf, GT_HUGE);
 }
