@@ -477,6 +477,6 @@ void fake_expect_frames(struct kunit *test)
 	m.buf = kunit_kzalloc(test, m.size, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, m.buf);
 	KUNIT_ASSERT_EQ(test, 0, gm_check_show(&m, NULL));
-	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(m.buf, "leaked 0\nstale 0\n"),
+	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(m.buf, "leaked 0\nstale 0\nunrecorded 0\n"),
 				  "%s", m.buf);
 }

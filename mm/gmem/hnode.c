@@ -174,8 +174,23 @@ static void gm_folio_free(struct folio *folio)
 	gm_frames_free(hnode, folio_pfn(folio), folio_order(folio));
 }
 
+/* @part: what core mm has just cut off @folio; or NULL when all is done. Both are locked. */
+static void gm_folio_split(struct folio *folio, struct folio *part)
+{
+	unsigned long origin = (unsigned long)folio_zone_device_data(folio);
+
+	if (!part)
+		return;
+	part->page.mapping = folio->page.mapping;
+	origin += folio_pfn(part) - folio_pfn(folio);
+	/* Not by its function, which asks for the pgmap: that is last, for gm_hnode_of_page(). */
+	part->page.zone_device_data = (void *)origin;
+	WRITE_ONCE(part->pgmap, folio->pgmap);
+}
+
 const struct dev_pagemap_ops gm_pagemap_ops = {
 	.folio_free = gm_folio_free,
+	.folio_split = gm_folio_split,
 	.migrate_to_ram = gm_migrate_to_ram,
 };
 

@@ -215,6 +215,23 @@ struct gm_as {
 	struct rcu_head rcu;
 };
 
+/**
+ * gm_origin() - for whom and for which page a frame was filled
+ * @as: address space whose device asked for it
+ * @index: page index
+ *
+ * Kept in the zone_device_data of each folio, for the check: it tells data whose record
+ * was lost from data that has none by rights, because mremap() carried it elsewhere or
+ * because it was there before the address space.
+ *
+ * Return: a number that is as good as unique, both wrap.
+ */
+static inline unsigned long gm_origin(const struct gm_as *as,
+				      unsigned long index)
+{
+	return (unsigned long)as->id << 32 | lower_32_bits(index);
+}
+
 /* Which of the GM_BLOCK_SLOTS the block of an address uses. */
 static inline unsigned int gm_block_slot(unsigned long va)
 {

@@ -180,15 +180,17 @@ static inline bool gm_wanted(struct gm_migration *mig, unsigned long i)
 }
 
 /*
- * Makes a folio of a frame. Not from page_folio(): what the struct page says was
+ * Makes a folio of a frame, for entry @i. Not from page_folio(): what the struct page says was
  * left there by whoever had the frame before, when it may have been a tail.
  */
-static void gm_frame_init(struct gm_hnode *hnode, unsigned long pfn,
-			  unsigned int order)
+static void gm_frame_init(const struct gm_migration *mig, unsigned long i,
+			  unsigned long pfn, unsigned int order)
 {
+	unsigned long index = PHYS_PFN(mig->args.start) + i;
 	struct page *page = pfn_to_page(pfn);
 
-	zone_device_page_init(page, &hnode->pgmap, order);
+	zone_device_page_init(page, &mig->hnode->pgmap, order);
+	page->zone_device_data = (void *)gm_origin(mig->ctx->as, index);
 	if (order)
 		folio_set_large_rmappable(page_folio(page));
 }
@@ -204,7 +206,7 @@ static bool gm_frames_for_huge(struct gm_migration *mig)
 		return false;
 	if (!gm_frames_alloc_block(hnode, &pfn))
 		return false;
-	gm_frame_init(hnode, pfn, GM_BLOCK_ORDER);
+	gm_frame_init(mig, 0, pfn, GM_BLOCK_ORDER);
 	mig->args.dst[0] = migrate_pfn(pfn) | MIGRATE_PFN_COMPOUND;
 	return true;
 }
@@ -226,7 +228,7 @@ static bool gm_frames_for_split(struct gm_migration *mig)
 			gm_frames_free(mig->hnode, pfns[i], 0);
 			continue;
 		}
-		gm_frame_init(mig->hnode, pfns[i], 0);
+		gm_frame_init(mig, i, pfns[i], 0);
 		mig->args.dst[i] = migrate_pfn(pfns[i]);
 	}
 	return got == GM_BLOCK_PAGES;
@@ -253,7 +255,7 @@ static bool gm_frames_for_pages(struct gm_migration *mig)
 			dst[i] = 0;
 			continue;
 		}
-		gm_frame_init(mig->hnode, pfns[at], 0);
+		gm_frame_init(mig, i, pfns[at], 0);
 		dst[i] = migrate_pfn(pfns[at++]);
 	}
 	mig->all = got == npages;

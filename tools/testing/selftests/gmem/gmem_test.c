@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "gmem_test.h"
+#include "kselftest.h"
 
 #ifndef __NR_hmadvise
 #define __NR_hmadvise 472
@@ -529,11 +530,12 @@ int gt_check(struct gt_check *check)
 {
 	static const char * const name[] = {
 		"frames_used", "frames_recorded", "frames_foreign",
-		"leaked", "stale",
+		"leaked", "stale", "unrecorded",
 	};
 	unsigned long long *value[] = {
 		&check->frames_used, &check->frames_recorded,
 		&check->frames_foreign, &check->leaked, &check->stale,
+		&check->unrecorded,
 	};
 	char text[4096], key[32];
 	unsigned long long n;
@@ -548,14 +550,32 @@ int gt_check(struct gt_check *check)
 	     line = strtok_r(NULL, "\n", &save)) {
 		if (sscanf(line, "%31s %llu", key, &n) != 2)
 			continue;
-		for (i = 0; i < 5; i++) {
+		for (i = 0; i < ARRAY_SIZE(name); i++) {
 			if (strcmp(key, name[i]))
 				continue;
 			*value[i] = n;
 			seen |= 1U << i;
 		}
 	}
-	return seen == 0x1f ? 0 : -ENODATA;
+	return seen == (1U << ARRAY_SIZE(name)) - 1 ? 0 : -ENODATA;
+}
+
+bool gt_is_sound(const struct gt_check *check)
+{
+	return !check->leaked && !check->stale && !check->unrecorded;
+}
+
+int gt_sound(struct gt_check *check)
+{
+	unsigned long long end = gt_now_ms() + GT_QUIET_MS;
+	int ret;
+
+	for (;;) {
+		ret = gt_check(check);
+		if (ret || gt_is_sound(check) || gt_now_ms() > end)
+			return ret;
+		usleep(20000);
+	}
 }
 
 int gt_quiet(struct gt_check *check)
@@ -565,8 +585,7 @@ int gt_quiet(struct gt_check *check)
 
 	for (;;) {
 		ret = gt_check(check);
-		if (ret || (!check->frames_used && !check->leaked &&
-			    !check->stale))
+		if (ret || (!check->frames_used && gt_is_sound(check)))
 			return ret;
 		if (gt_now_ms() > end)
 			return -ETIMEDOUT;

@@ -117,16 +117,22 @@ __u64 gt_pattern_sum(__u64 seed, size_t index, size_t nr);
 int gt_dev_pattern(const struct gt_dev *dev, const void *va, size_t len,
 		   __u64 seed);
 
-/* Invariant I4, from debugfs. gt_quiet() waits until nothing is in use. */
+/*
+ * Invariant I4, from debugfs. gt_sound() waits, but not for ever, until it holds with
+ * what is in use now; gt_quiet() until nothing is in use.
+ */
 struct gt_check {
 	unsigned long long frames_used;
 	unsigned long long frames_recorded;
 	unsigned long long frames_foreign;
 	unsigned long long leaked;
 	unsigned long long stale;
+	unsigned long long unrecorded;
 };
 
 int gt_check(struct gt_check *check);
+bool gt_is_sound(const struct gt_check *check);
+int gt_sound(struct gt_check *check);
 int gt_quiet(struct gt_check *check);
 /* For the process that forked the test. */
 int gt_quiet_after(struct gt_check *check);

@@ -88,6 +88,50 @@ GT_TEST(agrees_with_counters_base)
 	agrees_with_counters(_metadata, &self->dev[0], false);
 }
 
+/* What is left of a block of which every second page was unmapped is recorded as before. */
+GT_TEST(recorded_in_pieces)
+{
+	size_t nr = GT_HUGE / GT_PAGE, i;
+	struct gt_dev *dev = &self->dev[0];
+	char *buf = gt_alloc(GT_HUGE, false);
+	struct gt_check check;
+
+	ASSERT_NE(NULL, buf);
+	gt_pattern(buf, GT_HUGE, 1);
+	ASSERT_EQ(0, gt_to_device(dev, buf, GT_HUGE));
+	for (i = 0; i < nr; i += 2)
+		ASSERT_EQ(0, munmap(buf + i * GT_PAGE, GT_PAGE));
+	ASSERT_EQ(0, gt_sound(&check));
+	EXPECT_EQ(nr / 2, check.frames_used);
+	EXPECT_EQ(nr / 2, check.frames_recorded);
+	EXPECT_EQ(0, check.unrecorded);
+	gt_free(buf, GT_HUGE);
+}
+
+/* What mremap() has carried elsewhere has no record there, and needs none. */
+GT_TEST(moved_is_not_lost)
+{
+	struct gt_dev *dev = &self->dev[0];
+	char *buf = gt_alloc(GT_HUGE, false), *to = gt_alloc(GT_HUGE, false);
+	size_t nr = GT_HUGE / GT_PAGE;
+	struct gt_check check;
+
+	ASSERT_NE(NULL, buf);
+	ASSERT_NE(NULL, to);
+	gt_pattern(buf, GT_HUGE, 1);
+	ASSERT_EQ(0, gt_to_device(dev, buf, GT_HUGE));
+	ASSERT_EQ(to, mremap(buf, GT_HUGE, GT_HUGE,
+			     MREMAP_MAYMOVE | MREMAP_FIXED, to));
+	ASSERT_EQ(0, gt_sound(&check));
+	EXPECT_EQ(nr, check.frames_foreign);
+	EXPECT_EQ(0, check.unrecorded);
+	/* The device finds it. */
+	EXPECT_EQ(0, gt_dev_pattern(dev, to, GT_HUGE, 1));
+	ASSERT_EQ(0, gt_sound(&check));
+	EXPECT_EQ(nr, check.frames_recorded);
+	gt_free(to, GT_HUGE);
+}
+
 /* Memory in place is at home, though the device translates it. */
 GT_TEST(in_place_is_home)
 {

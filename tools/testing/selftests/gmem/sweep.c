@@ -208,7 +208,7 @@ bool clean(void)
 	struct gt_check check;
 
 	while (!gt_check(&check)) {
-		if (!check.leaked && !check.stale)
+		if (gt_is_sound(&check))
 			return true;
 		if (gt_now_ms() > end)
 			break;

@@ -469,10 +469,11 @@ static void check_quiet(struct tt_board *board)
 	struct gt_check check = { };
 	int ret = gt_quiet(&check);
 
-	if (!ret && !check.frames_used && !check.leaked && !check.stale)
+	if (!ret && !check.frames_used && gt_is_sound(&check))
 		return;
-	ksft_print_msg("at the end: %d, %llu frames in use, %llu leaked, %llu stale\n",
-		       ret, check.frames_used, check.leaked, check.stale);
+	ksft_print_msg("at the end: %d, %llu in use, %llu leaked, %llu stale, %llu unrecorded\n",
+		       ret, check.frames_used, check.leaked, check.stale,
+		       check.unrecorded);
 	board->failed = 1;
 }
 
