@@ -12,10 +12,6 @@
 
 #include "gmem_fixture.h"
 
-/* What a helper of a test gets of the fixture. */
-#define GT_SELF		FIXTURE_DATA(gmem)
-#define GT_VARIANT	FIXTURE_VARIANT(gmem)
-
 /* Where the device's faults leave the data. */
 static inline int touch_at(const struct gt_dev *dev, const void *va,
 			   size_t len, bool write, bool inplace)

@@ -90,7 +90,7 @@ static void round_trip(struct __test_metadata *_metadata,
 	gt_free(buf, len);
 }
 
-TEST_F_TIMEOUT(gmem, huge_pages, 900)
+GT_TEST_TIMEOUT(huge_pages, 900)
 {
 	size_t len = gt_large_bytes(&self->dev[0], 1);
 
@@ -99,7 +99,7 @@ TEST_F_TIMEOUT(gmem, huge_pages, 900)
 	round_trip(_metadata, &self->dev[0], len, true);
 }
 
-TEST_F_TIMEOUT(gmem, base_pages, 900)
+GT_TEST_TIMEOUT(base_pages, 900)
 {
 	size_t len = gt_large_bytes(&self->dev[0], 1);
 
@@ -120,7 +120,7 @@ static void one_of_many(struct __test_metadata *_metadata, unsigned int index,
 }
 
 /* Four processes, spread over all devices. */
-TEST_F_TIMEOUT(gmem, all_devices_at_once, 1800)
+GT_TEST_TIMEOUT(all_devices_at_once, 1800)
 {
 	unsigned int nr_procs = 4, share, i;
 	int status, failed = 0;
@@ -514,7 +514,7 @@ static int touch_did(const struct gt_dev *dev, const void *va, __u32 *did)
  * A full device uses the rest in place; when there is room again, memory moves
  * again.
  */
-TEST_F_TIMEOUT(gmem, full_device, 900)
+GT_TEST_TIMEOUT(full_device, 900)
 {
 	struct gt_dev *dev = &self->dev[0];
 	size_t len = GT_MB(16), nr = dev->mem_bytes / len + 2, i;
