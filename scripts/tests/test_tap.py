@@ -47,6 +47,24 @@ class TapTest(unittest.TestCase):
         self.assertEqual(self.count("1..3\nok 1 a\n"), ("1 passed, 1 failed, 0 skipped", 1))
         self.assertEqual(self.count("ok 1 a\nBail out! x\n"), ("1 passed, 1 failed, 0 skipped", 1))
 
+    def test_more_than_planned(self) -> None:
+        for text in ("1..1\nok 1 a\nok 2 b\n", "ok 1 a\nok 2 b\n1..1\n",
+                     "    1..1\n    ok 1 a\n    ok 2 b\nok 1 suite\n1..1\n"):
+            self.assertEqual(self.count(text), ("2 passed, 1 failed, 0 skipped", 1))
+        self.assertIn(": 1 results planned, 2 seen", self.run_script("1..1\nok 1\nok 2\n").stdout)
+
+    def test_each_has_its_own_plan(self) -> None:
+        one = "    KTAP version 1\n    1..1\n        ok 1 x\n        ok 2 y\n    ok 1 a\n"
+        self.assertEqual(self.count(f"{one}ok 1 suite\n{one}ok 2 suite\n1..2\n"),
+                         ("4 passed, 0 failed, 0 skipped", 0))
+        self.assertEqual(self.count("TAP version 13\n1..1\nok 1 a\n" * 2),
+                         ("2 passed, 0 failed, 0 skipped", 0))
+        self.assertEqual(self.count("ok 1 a\nok 2 b\n"), ("2 passed, 0 failed, 0 skipped", 0))
+
+    def test_words_of_the_phase_are_no_result(self) -> None:
+        done = self.run_script("1..1\nok 1 a\nBail out! status 3\n")
+        self.assertRegex(done.stdout, r"^FAILED: \S+: Bail out! status 3\n1 passed, 1 failed")
+
     def test_nothing_is_a_failure(self) -> None:
         self.assertEqual(self.count(""), ("0 passed, 1 failed, 0 skipped", 1))
         self.assertEqual(self.count("ok then\n"), ("0 passed, 1 failed, 0 skipped", 1))
