@@ -25,7 +25,7 @@ demo: ## see an accelerator work on malloc()ed memory: the place to start
 	@scripts/prepare kernel vm
 	@scripts/demo
 
-test: ## run all tests; ends in "N passed, N failed, N skipped"
+test: ## run the tests; ends in "N passed, N failed, N skipped"
 	@scripts/prepare kernel vm test
 	@scripts/test
 
