@@ -22,7 +22,7 @@ static int pin(struct holder *h, __u32 flags)
 		.flags = flags,
 	};
 
-	h->fd = open(GUP_TEST, O_RDWR | O_CLOEXEC);
+	h->fd = h->pins ? dup(h->pins) : open(GUP_TEST, O_RDWR | O_CLOEXEC);
 	if (h->fd < 0)
 		return -errno;
 	return ioctl(h->fd, PIN_LONGTERM_TEST_START, &args) ? -errno : 0;

@@ -47,6 +47,7 @@ struct pin_longterm_test {
 struct holder {
 	char *buf;
 	size_t len;
+	int pins;		/* GUP_TEST, if it is open already, or 0 */
 	int fd;			/* of gup_test, or of a ring */
 	int file;		/* what a ring reads and writes */
 	int pipe[2];

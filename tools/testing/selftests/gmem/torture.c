@@ -16,6 +16,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -28,12 +29,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "refs_holder.h"
 #include "torture.h"
 
 #define TT_REPORT_MS	10000
 #define TT_THP		"/sys/kernel/mm/transparent_hugepage/"
 #define TT_KSM		"/sys/kernel/mm/ksm/"
 #define TT_SWAP		"/dev/zram0"
+/* For what a process maps while it works: threads' stacks, rings and the like. */
+#define TT_SPARE	GT_MB(256)
+#define TT_HUGETLB_NR	"/proc/sys/vm/nr_hugepages"
 
 static struct {
 	unsigned long ops;
@@ -130,6 +135,17 @@ static int swap_on(void)
 	return ok && !swapon(TT_SWAP, 0) ? 0 : -errno;
 }
 
+/* A huge page for each worker. */
+static bool hugetlb_pages(unsigned long nr)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%lu", nr);
+	return !gt_write_file(TT_HUGETLB_NR, text) &&
+	       !gt_read_file(TT_HUGETLB_NR, text, sizeof(text)) &&
+	       strtoul(text, NULL, 10) >= nr;
+}
+
 static unsigned int count_nodes(void)
 {
 	char text[64], *dash;
@@ -140,6 +156,12 @@ static unsigned int count_nodes(void)
 	dash = strrchr(text, '-');
 	return atoi(dash ? dash + 1 : text) + 1;
 }
+
+/*
+ * The file of the kernel's own test of pins. Its end drops the pins of all, wherever it
+ * was opened: so it is opened once.
+ */
+static int pins = -1;
 
 /* ------------------------------------------------------------------- arenas */
 
@@ -161,8 +183,15 @@ static void *map_room(size_t len)
 	return (void *)(((uintptr_t)p + GT_HUGE - 1) & ~(GT_HUGE - 1));
 }
 
+/* It is above the arenas, where mmap() looks for room first, when it is gone. */
+static void *map_spare(void)
+{
+	return mmap(NULL, TT_SPARE, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
 static int add_slot(struct tt_worker *w, char *va, char *away, size_t len,
-		    bool narrow)
+		    enum tt_kind kind)
 {
 	struct tt_slot *s = &w->slot[w->nr_slots++];
 
@@ -171,7 +200,8 @@ static int add_slot(struct tt_worker *w, char *va, char *away, size_t len,
 		.place = { va, away },
 		.len = len,
 		.prot = TT_RW,
-		.narrow = narrow,
+		.kind = kind,
+		.fd = -1,
 		.shadow = calloc(1, len),
 	};
 	return s->shadow ? 0 : -ENOMEM;
@@ -190,25 +220,27 @@ static int make_slots(struct tt_proc *proc, struct tt_worker *workers)
 
 	for (t = 0; t < nr; t++, va += GT_HUGE, away += 2 * GT_HUGE)
 		ret |= add_slot(&workers[t], va, away + t % 2 * GT_PAGE,
-				GT_HUGE, false);
+				GT_HUGE, TT_OWN);
 	for (i = 0; i < NR_SHARING; i++)
 		for (t = 0; t < nr; t++) {
 			size_t len = slot_pages[i] * GT_PAGE;
 
-			ret |= add_slot(&workers[t], va, away, len, false);
+			ret |= add_slot(&workers[t], va, away, len, TT_OWN);
 			va += len;
 			away += len + (i + t) % 3 * GT_PAGE;
 		}
 	for (i = 0; i < NR_NARROW; i++)
 		for (t = 0; t < nr; t++) {
 			ret |= add_slot(&workers[t], va, NULL, narrow_bytes[i],
-					true);
+					TT_NARROW);
 			va += narrow_bytes[i];
 		}
 	va += GT_PAGE - (uintptr_t)va % GT_PAGE;
 	proc->common = (void *)va;
 	va += TT_WORDS * GT_PAGE;
 	proc->arena_len = va - proc->arena;
+	for (t = 0; t < nr; t++)
+		ret |= tt_add_files(&workers[t]);
 	return ret;
 }
 
@@ -243,7 +275,8 @@ static int make_worker(struct tt_proc *proc, struct tt_worker *w,
 	w->nr_ops = opt.ops / workers + (w->index < opt.ops % workers);
 	w->rng.state = seed * 1000003 + w->index;
 	w->buf = malloc(GT_HUGE);
-	if (!w->buf || pipe(w->pipe))
+	w->zeros = calloc(1, GT_HUGE);
+	if (!w->buf || !w->zeros || pipe(w->pipe))
 		return -ENOMEM;
 	for (i = 0; i < proc->nr_devs; i++)
 		if (gt_open(&w->dev[i], i))
@@ -298,10 +331,12 @@ static int proc_main(struct tt_board *board, unsigned int index,
 		.nr_devs = gt_dev_count(),
 		.nr_nodes = count_nodes(),
 		.rarity = opt.rarity,
+		.pins = pins,
 	};
 	pthread_t thread[TT_MAX_THREADS];
 	unsigned int t;
 	int ret = 0;
+	void *spare = map_spare();
 
 	/* A heap of each thread would be where a hole is. */
 	mallopt(M_ARENA_MAX, 1);
@@ -309,7 +344,7 @@ static int proc_main(struct tt_board *board, unsigned int index,
 	for (t = 0; t < opt.threads && !ret; t++)
 		ret = make_worker(&proc, &workers[t], t, seed);
 	if (!ret)
-		ret = make_arena(&proc, workers);
+		ret = spare == MAP_FAILED ? -ENOMEM : make_arena(&proc, workers);
 	if (ret) {
 		tt_fail(&workers[0], "cannot begin: %s", strerror(-ret));
 		return 1;
@@ -318,7 +353,7 @@ static int proc_main(struct tt_board *board, unsigned int index,
 		if (pthread_create(&thread[t], NULL, worker_main, &workers[t]))
 			return 2;
 	/* No stack came here. From now on nothing but slots is to move there. */
-	if (munmap(proc.away, proc.away_len))
+	if (munmap(proc.away, proc.away_len) || munmap(spare, TT_SPARE))
 		return 3;
 	pthread_barrier_wait(&proc.ready);
 	for (t = 0; t < opt.threads; t++)
@@ -492,7 +527,7 @@ static void print_repeat(unsigned long seed)
 	       opt.threads, opt.rarity);
 }
 
-static bool run_seed(unsigned long seed)
+static bool run_seed(unsigned long seed, struct tt_count *count)
 {
 	struct tt_board *board = map_shared(sizeof(*board));
 	pid_t pid[TT_MAX_PROCS];
@@ -502,6 +537,7 @@ static bool run_seed(unsigned long seed)
 
 	if (!board)
 		return false;
+	board->count = count;
 	board->shared = map_shared(TT_WORDS * GT_PAGE);
 	if (!board->shared)
 		return false;
@@ -557,6 +593,7 @@ static void options(int argc, char **argv)
 		{ "rarity", required_argument, NULL, 'r' },
 		{ "without", required_argument, NULL, 'w' },
 		{ "times", no_argument, NULL, 'i' },
+		{ "nothing", no_argument, NULL, 'n' },
 		{ }
 	};
 	int c;
@@ -595,38 +632,60 @@ static void options(int argc, char **argv)
 		case 'i':
 			opt.times = true;
 			break;
+		case 'n':	/* a child that has become another program */
+			exit(0);
 		default:
 			ksft_exit_fail_msg("unknown option\n");
 		}
 	}
 }
 
-int main(int argc, char **argv)
+static void machine_set(void)
 {
-	unsigned long long end;
-	unsigned long n;
-	bool ok;
-
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	ksft_print_header();
-	options(argc, argv);
 	if (!gt_dev_count() || gt_set_engine("cpu"))
 		ksft_exit_fail_msg("no /dev/gmem-mock0: is gmem_mock loaded?\n");
 	if (swap_on())
 		ksft_exit_fail_msg("no swap on " TT_SWAP ": %s\n",
 				   strerror(errno));
+	pins = open(GUP_TEST, O_RDWR | O_CLOEXEC);
+	if (pins < 0)
+		ksft_exit_fail_msg("no " GUP_TEST ": %s\n", strerror(errno));
+	if (!hugetlb_pages(opt.procs * opt.threads))
+		ksft_exit_fail_msg("no %lu huge pages\n", opt.procs * opt.threads);
 	knobs_set();
+}
+
+static void machine_restore(void)
+{
+	knobs_restore();
+	hugetlb_pages(0);
+	swapoff(TT_SWAP);
+}
+
+int main(int argc, char **argv)
+{
+	struct tt_count *count = map_shared(TT_COUNTS * sizeof(*count));
+	unsigned long long end;
+	unsigned long n;
+	bool ok;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	options(argc, argv);
+	ksft_print_header();
+	if (!count)
+		ksft_exit_fail_msg("no memory\n");
+	machine_set();
 	if (!opt.minutes)
-		ksft_set_plan(opt.seeds);
+		ksft_set_plan(opt.seeds + 1);
 	end = gt_now_ms() + opt.minutes * 60000;
 	for (n = 0; opt.minutes ? gt_now_ms() < end : n < opt.seeds; n++) {
-		ok = run_seed(opt.seed + n);
+		ok = run_seed(opt.seed + n, count);
 		ksft_test_result(ok, "seed %lu\n", opt.seed + n);
 	}
+	ksft_test_result(tt_all_worked(count), "everything had an effect\n");
 	if (opt.minutes)
-		ksft_set_plan(n);
-	knobs_restore();
-	swapoff(TT_SWAP);
+		ksft_set_plan(n + 1);
+	machine_restore();
 	if (ksft_get_fail_cnt())
 		ksft_exit_fail();
 	ksft_exit_pass();

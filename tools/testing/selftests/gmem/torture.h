@@ -4,10 +4,10 @@
  * byte has one writer at a time, so that it is known what it must be.
  *
  * A *slot* is a range of an *arena*, the memory of one process that devices
- * work on. A slot belongs to one *worker*, a thread; nobody else changes its
- * contents or its mapping. Slots of different workers share blocks of 2 MiB,
- * and narrow slots share pages. Everybody may give advice about everything,
- * and everybody adds to the words of the common region.
+ * work on, or a mapping of a file. A slot belongs to one *worker*, a thread;
+ * nobody else changes its contents or its mapping. Slots of different workers
+ * share blocks of 2 MiB, and narrow slots share pages. Everybody may give advice
+ * about everything, and everybody adds to the words of the common region.
  *
  * The *shadow* of a slot is what its bytes must be.
  */
@@ -22,11 +22,13 @@
 #define TT_MAX_PROCS	8
 #define TT_MAX_THREADS	8
 #define TT_MAX_WORKERS	(TT_MAX_PROCS * TT_MAX_THREADS)
-#define TT_SLOTS	12
+#define TT_SLOTS	15
 #define TT_HISTORY	24
 #define TT_WORDS	16	/* of each common region */
 #define TT_MESSAGE	1024
 #define TT_OPS		64	/* kinds of operations, at most */
+#define TT_COUNTS	64	/* things that may go without an effect, at most */
+#define TT_ENOUGH	50	/* attempts of which one must have an effect */
 
 #define TT_RW		(PROT_READ | PROT_WRITE)
 
@@ -34,14 +36,35 @@ struct tt_rng {
 	__u64 state;
 };
 
+/* What memory a slot is; bits, for operations that are for several. */
+enum tt_kind {
+	TT_OWN = 1,		/* anonymous, and nobody else is in its pages */
+	TT_NARROW = 2,		/* shares its pages: its mapping is not ours */
+	TT_FILE = 4,		/* a shared mapping of a memfd */
+	TT_HUGETLB = 8,		/* the same, of one huge page */
+	TT_PRIVATE = 16,	/* a private mapping of a memfd full of zeros */
+};
+
+#define TT_ANON		(TT_OWN | TT_NARROW)
+#define TT_SHARED	(TT_FILE | TT_HUGETLB)
+#define TT_ANY		(TT_ANON | TT_SHARED | TT_PRIVATE)
+
 struct tt_slot {
 	char *va;		/* where it is now */
-	char *place[2];		/* where it may be; one, if it cannot move */
+	char *place[2];		/* where TT_OWN may be */
 	size_t len;
 	char *shadow;
 	int prot;
 	bool locked;
-	bool narrow;		/* shares its pages: its mapping is not ours */
+	enum tt_kind kind;
+	int fd;			/* of the file */
+};
+
+/* Something that may go without an effect at any time, but not every time. */
+struct tt_count {
+	const char *name;
+	unsigned long tried;
+	unsigned long worked;
 };
 
 /* One operation that was done, for the report of a failure. */
@@ -61,8 +84,10 @@ struct tt_board {
 	const char *now[TT_MAX_WORKERS];	/* what it does */
 	unsigned long again;			/* times a device said -EAGAIN */
 	unsigned long children;
+	bool pin_busy;
 	unsigned long op_nr[TT_OPS];		/* what was done how often */
 	unsigned long op_us[TT_OPS];		/* and how long it took */
+	struct tt_count *count;			/* TT_COUNTS, of all seeds */
 	__u64 shared_sum[TT_WORDS];		/* what was added to @shared */
 	__u64 *shared;				/* TT_WORDS, a page apart */
 };
@@ -75,6 +100,7 @@ struct tt_proc {
 	unsigned int nr_devs;
 	unsigned int nr_nodes;
 	unsigned int rarity;	/* of operations on large ranges */
+	int pins;		/* GUP_TEST */
 	pthread_barrier_t ready;
 	char *arena;
 	size_t arena_len;
@@ -93,8 +119,10 @@ struct tt_worker {
 	struct tt_slot slot[TT_SLOTS];
 	unsigned int nr_slots;
 	char *buf;		/* as large as the largest slot */
+	char *zeros;		/* the same */
 	__u64 generation;	/* makes all contents differ */
 	pid_t child;
+	bool child_killed;	/* it does not end by itself */
 	int pipe[2];
 	struct tt_past past[TT_HISTORY];
 	unsigned long nr_past;
@@ -138,19 +166,44 @@ struct tt_part tt_bytes(struct tt_worker *w, const struct tt_slot *s,
 			size_t align);
 struct tt_part tt_pages(struct tt_worker *w, const struct tt_slot *s);
 
-/* torture_mm.c: what a process does with its memory, other than to access it. */
+/* One kind of operation. */
 struct tt_op {
 	const char *name;
 	void (*fn)(struct tt_worker *w, struct tt_slot *s);
 	unsigned int weight;
 	int prot;		/* needed on the slot */
-	bool mapping;		/* changes it: not for narrow slots */
+	unsigned int kinds;	/* of slots that it is for */
 	bool device;		/* accesses through a device */
 };
 
-extern struct tt_op tt_mm_ops[];
-extern const unsigned int tt_nr_mm_ops;
+struct tt_ops {
+	struct tt_op *op;
+	unsigned int nr;
+};
 
+extern const struct tt_ops tt_mm_ops;	/* torture_mm.c: advice and mappings */
+extern const struct tt_ops tt_map_ops;	/* torture_map.c: memory is replaced */
+extern const struct tt_ops tt_ref_ops;	/* torture_ref.c: seen from outside */
+extern const struct tt_ops tt_file_ops;	/* torture_file.c */
+extern const struct tt_ops tt_fork_ops;	/* torture_fork.c */
+
+/* Notes the result of a system call that must not fail: @ret is 0, or see errno. */
+void tt_must(struct tt_worker *w, const char *what, const struct tt_slot *s,
+	     size_t off, size_t len, int ret);
+/* Counts something that may go without an effect. */
+void tt_count(struct tt_worker *w, const char *what, bool worked);
+bool tt_on_device(struct tt_worker *w, const void *va);
+/* Is there something that never had an effect? Says so. */
+bool tt_all_worked(const struct tt_count *count);
+/* The slots of a worker that are files: 0 or a negative errno. */
+int tt_add_files(struct tt_worker *w);
+/* To a device or home. */
+void tt_prefetch(struct tt_worker *w, struct tt_slot *s);
+void tt_unlock(struct tt_worker *w, struct tt_slot *s);
+
+/* Tries again what a device may be disturbed in. */
+int tt_touch(struct tt_worker *w, const struct gt_dev *dev, const void *va,
+	     bool write);
 /* A device reads, or the CPU; a device writes, or the CPU. By chance. */
 void tt_read_any(struct tt_worker *w, const struct tt_slot *s, size_t off,
 		 size_t len, char *buf);

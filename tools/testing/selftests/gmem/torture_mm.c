@@ -10,8 +10,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "torture.h"
@@ -28,9 +26,8 @@
 #define MPOL_MF_MOVE	2
 #endif
 
-/* What must not fail. */
-static void must(struct tt_worker *w, const char *what,
-		 const struct tt_slot *s, size_t off, size_t len, int ret)
+void tt_must(struct tt_worker *w, const char *what, const struct tt_slot *s,
+	     size_t off, size_t len, int ret)
 {
 	if (ret)
 		ret = -errno;
@@ -47,6 +44,7 @@ static void may(struct tt_worker *w, const char *what, const struct tt_slot *s,
 	if (ret)
 		ret = -errno;
 	tt_note(w, what, s, off, len, ret);
+	tt_count(w, what, !ret);
 	if (ret == -EFAULT || ret == -EIO || ret == -ENODEV || ret == -EPERM)
 		tt_fail(w, "%s: slot %u +0x%zx 0x%zx: %s", what,
 			(unsigned int)(s - w->slot), off, len, strerror(-ret));
@@ -54,17 +52,17 @@ static void may(struct tt_worker *w, const char *what, const struct tt_slot *s,
 
 void tt_protect(struct tt_worker *w, struct tt_slot *s, int prot)
 {
-	must(w, prot == PROT_NONE ? "mprotect NONE" : prot == PROT_READ ?
-	     "mprotect RO" : "mprotect RW", s, 0, s->len,
-	     mprotect(s->va, s->len, prot));
+	tt_must(w, prot == PROT_NONE ? "mprotect NONE" : prot == PROT_READ ?
+		"mprotect RO" : "mprotect RW", s, 0, s->len,
+		mprotect(s->va, s->len, prot));
 	s->prot = prot;
 }
 
-static void unlock(struct tt_worker *w, struct tt_slot *s)
+void tt_unlock(struct tt_worker *w, struct tt_slot *s)
 {
 	if (!s->locked)
 		return;
-	must(w, "munlock", s, 0, s->len, munlock(s->va, s->len));
+	tt_must(w, "munlock", s, 0, s->len, munlock(s->va, s->len));
 	s->locked = false;
 }
 
@@ -83,7 +81,7 @@ static void prefetch_result(struct tt_worker *w, const char *what,
 }
 
 /* Of pages that the slot is in, the neighbours' included. */
-static void op_prefetch(struct tt_worker *w, struct tt_slot *s)
+void tt_prefetch(struct tt_worker *w, struct tt_slot *s)
 {
 	struct tt_part part = tt_bytes(w, s, 1);
 	uintptr_t start = (uintptr_t)s->va + part.off;
@@ -96,6 +94,9 @@ static void op_prefetch(struct tt_worker *w, struct tt_slot *s)
 	ret = gt_hmadvise(hnid, (void *)start, len, HMADV_PREFETCH, 0);
 	prefetch_result(w, hnid ? "prefetch to device" : "prefetch home", s,
 			part.off, len, ret, false);
+	if (hnid && s->kind == TT_OWN)
+		tt_count(w, "prefetch to device",
+			 ret > 0 && tt_on_device(w, s->va + part.off));
 }
 
 /* Advice about anything in the arena: other threads are at work there. */
@@ -138,6 +139,9 @@ static void op_madvise(struct tt_worker *w, struct tt_slot *s)
 	unsigned int n = tt_below(&w->rng, NR_ADVICES);
 	struct tt_part part = tt_pages(w, s);
 
+	/* Only a block can be collapsed. */
+	if (advices[n].advice == MADV_COLLAPSE && s->len == GT_HUGE)
+		part = (struct tt_part){ 0, s->len };
 	may(w, advices[n].name, s, part.off, part.len,
 	    madvise(s->va + part.off, part.len, advices[n].advice));
 }
@@ -212,9 +216,9 @@ static void op_free(struct tt_worker *w, struct tt_slot *s)
 	struct tt_part part = tt_pages(w, s);
 	size_t at;
 
-	unlock(w, s);
-	must(w, "MADV_FREE", s, part.off, part.len,
-	     madvise(s->va + part.off, part.len, MADV_FREE));
+	tt_unlock(w, s);
+	tt_must(w, "MADV_FREE", s, part.off, part.len,
+		madvise(s->va + part.off, part.len, MADV_FREE));
 	tt_read_any(w, s, part.off, part.len, w->buf);
 	for (at = 0; at < part.len; at += GT_PAGE) {
 		if (is_zero(w->buf + at, GT_PAGE))
@@ -238,8 +242,8 @@ static void op_munmap(struct tt_worker *w, struct tt_slot *s)
 	unsigned int i;
 	int ret;
 
-	unlock(w, s);
-	must(w, "munmap", s, part.off, part.len, munmap(va, part.len));
+	tt_unlock(w, s);
+	tt_must(w, "munmap", s, part.off, part.len, munmap(va, part.len));
 	for (i = 0; i < w->proc->nr_devs; i++) {
 		ret = gt_translated(&w->dev[i], va, part.len);
 		if (ret)
@@ -247,12 +251,12 @@ static void op_munmap(struct tt_worker *w, struct tt_slot *s)
 				w->dev[i].index, (unsigned int)(s - w->slot),
 				ret);
 	}
-	if (tt_below(&w->rng, 2) && gt_touch(&w->dev[0], va, 8) != -EFAULT)
+	if (tt_below(&w->rng, 2) && tt_touch(w, &w->dev[0], va, false) != -EFAULT)
 		tt_fail(w, "device finds memory that was unmapped");
-	must(w, "mmap", s, part.off, part.len,
-	     mmap(va, part.len, prot,
-		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE |
-		  MAP_NORESERVE, -1, 0) != va);
+	tt_must(w, "mmap", s, part.off, part.len,
+		mmap(va, part.len, prot,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE |
+		     MAP_NORESERVE, -1, 0) != va);
 	memset(s->shadow + part.off, 0, part.len);
 }
 
@@ -274,11 +278,11 @@ static void op_mprotect_part(struct tt_worker *w, struct tt_slot *s)
 	unsigned int i;
 	int ret;
 
-	must(w, "mprotect of a part", s, part.off, part.len,
-	     mprotect(va, part.len, prot));
+	tt_must(w, "mprotect of a part", s, part.off, part.len,
+		mprotect(va, part.len, prot));
 	for (i = 0; i < w->proc->nr_devs; i++) {
-		ret = gt_touch_write(&w->dev[i], va + part.len - 8, 8);
-		if (ret != -EFAULT && ret != -EAGAIN)
+		ret = tt_touch(w, &w->dev[i], va + part.len - 8, true);
+		if (ret != -EFAULT)
 			tt_fail(w, "write to a read-only part of slot %u: %d",
 				(unsigned int)(s - w->slot), ret);
 	}
@@ -286,18 +290,18 @@ static void op_mprotect_part(struct tt_worker *w, struct tt_slot *s)
 		tt_read_any(w, s, part.off, part.len, w->buf);
 		tt_compare(w, s, w->buf, part.off, part.len, "read-only part");
 	}
-	must(w, "mprotect of a part", s, part.off, part.len,
-	     mprotect(va, part.len, s->prot));
+	tt_must(w, "mprotect of a part", s, part.off, part.len,
+		mprotect(va, part.len, s->prot));
 }
 
 static void op_mremap(struct tt_worker *w, struct tt_slot *s)
 {
 	char *to = s->place[s->va == s->place[0]];
 
-	must(w, s->va == s->place[0] ? "mremap away" : "mremap back", s, 0,
-	     s->len, mremap(s->va, s->len, s->len,
-			    MREMAP_MAYMOVE | MREMAP_FIXED, to) != to);
-	if (gt_touch(&w->dev[0], s->va, 8) != -EFAULT)
+	tt_must(w, s->va == s->place[0] ? "mremap away" : "mremap back", s, 0,
+		s->len, mremap(s->va, s->len, s->len,
+			       MREMAP_MAYMOVE | MREMAP_FIXED, to) != to);
+	if (tt_touch(w, &w->dev[0], s->va, false) != -EFAULT)
 		tt_fail(w, "device finds memory that was moved");
 	s->va = to;
 }
@@ -305,10 +309,10 @@ static void op_mremap(struct tt_worker *w, struct tt_slot *s)
 static void op_lock(struct tt_worker *w, struct tt_slot *s)
 {
 	if (s->locked) {
-		unlock(w, s);
+		tt_unlock(w, s);
 		return;
 	}
-	must(w, "mlock", s, 0, s->len, mlock(s->va, s->len));
+	tt_must(w, "mlock", s, 0, s->len, mlock(s->va, s->len));
 	s->locked = true;
 }
 
@@ -325,166 +329,21 @@ static void op_mbind(struct tt_worker *w, struct tt_slot *s)
 		    bind ? 64 : 0, bind ? MPOL_MF_MOVE : 0));
 }
 
-/* ------------------------------------------------------- others look at it */
-
-static void op_vm_readv(struct tt_worker *w, struct tt_slot *s)
-{
-	struct tt_part part = tt_bytes(w, s, 1);
-	struct iovec local = { w->buf, part.len };
-	struct iovec remote = { s->va + part.off, part.len };
-
-	must(w, "process_vm_readv", s, part.off, part.len,
-	     process_vm_readv(getpid(), &local, 1, &remote, 1, 0) !=
-	     (ssize_t)part.len);
-	tt_compare(w, s, w->buf, part.off, part.len, "process_vm_readv");
-}
-
-static void op_vm_writev(struct tt_worker *w, struct tt_slot *s)
-{
-	struct tt_part part = tt_bytes(w, s, 1);
-	struct iovec local = { s->shadow + part.off, part.len };
-	struct iovec remote = { s->va + part.off, part.len };
-
-	tt_renew(w, s, part.off, part.len);
-	must(w, "process_vm_writev", s, part.off, part.len,
-	     process_vm_writev(getpid(), &local, 1, &remote, 1, 0) !=
-	     (ssize_t)part.len);
-}
-
-/* By copy or by reference; a reference keeps the pages from moving. */
-static void op_pipe(struct tt_worker *w, struct tt_slot *s)
-{
-	struct tt_part part = tt_bytes(w, s, 1);
-	bool by_reference = tt_below(&w->rng, 2);
-	struct iovec iov;
-	ssize_t n, have;
-
-	if (part.len > TT_PIPE - GT_PAGE)
-		part.len = TT_PIPE - GT_PAGE;
-	iov = (struct iovec){ s->va + part.off, part.len };
-	n = by_reference ? vmsplice(w->pipe[1], &iov, 1, 0) :
-			   write(w->pipe[1], iov.iov_base, iov.iov_len);
-	must(w, by_reference ? "vmsplice" : "write to pipe", s, part.off,
-	     part.len, n != (ssize_t)part.len);
-	if (n <= 0)
-		return;
-	if (by_reference)
-		op_prefetch(w, s);
-	for (have = 0; have < n; have += part.len) {
-		part.len = read(w->pipe[0], w->buf + have, n - have);
-		if ((ssize_t)part.len <= 0)
-			break;
-	}
-	must(w, "read from pipe", s, part.off, n, have != n);
-	tt_compare(w, s, w->buf, part.off, n, by_reference ? "vmsplice" :
-		   "write to pipe");
-}
-
-/* -------------------------------------------------------------------- fork */
-
-/*
- * The child sees what was there when it was made, whatever the parent does
- * meanwhile; it writes, with a device of its own too, and sees only that.
- */
-static int child_checks(struct tt_worker *w, struct tt_slot *s)
-{
-	bool attach = tt_below(&w->rng, 2);
-	unsigned int n = tt_below(&w->rng, w->proc->nr_devs);
-	struct tt_part part;
-	unsigned int i;
-
-	if (s->prot != TT_RW)
-		tt_protect(w, s, TT_RW);
-	if (!tt_compare(w, s, s->va, 0, s->len, "child"))
-		return 1;
-	for (i = 0; attach && i < w->proc->nr_devs; i++)
-		if (gt_open(&w->dev[i], (i + n) % w->proc->nr_devs))
-			return 2;
-	for (i = 0; i < 4; i++) {
-		part = tt_bytes(w, s, 1);
-		tt_renew(w, s, part.off, part.len);
-		if (attach)
-			tt_write_any(w, s, part.off, part.len);
-		else
-			memcpy(s->va + part.off, s->shadow + part.off,
-			       part.len);
-	}
-	if (attach)
-		tt_read_any(w, s, 0, s->len, w->buf);
-	else
-		memcpy(w->buf, s->va, s->len);
-	return !tt_compare(w, s, w->buf, 0, s->len, "child that has written");
-}
-
-void tt_reap(struct tt_worker *w)
-{
-	pid_t pid = w->child;
-	int status;
-
-	if (!pid)
-		return;
-	w->child = 0;
-	if (waitpid(pid, &status, 0) != pid)
-		tt_fail(w, "waitpid: %s", strerror(errno));
-	else if (status)
-		tt_fail(w, "child ended with status 0x%x", status);
-}
-
-static void op_fork(struct tt_worker *w, struct tt_slot *s)
-{
-	pid_t pid;
-
-	tt_reap(w);
-	pid = fork();
-	if (!pid)
-		_exit(child_checks(w, s));
-	tt_note(w, "fork", s, 0, s->len, pid);
-	if (pid < 0) {
-		tt_fail(w, "fork: %s", strerror(errno));
-		return;
-	}
-	gt_add(&w->proc->board->children, 1);
-	w->child = pid;
-}
-
-/* Without the device's file the data is still there, and comes home. */
-static void op_reopen(struct tt_worker *w, struct tt_slot *s)
-{
-	struct gt_dev *dev = &w->dev[tt_below(&w->rng, w->proc->nr_devs)];
-	struct tt_part part = tt_bytes(w, s, 1);
-	unsigned int index = dev->index;
-	int ret;
-
-	gt_close(dev);
-	tt_compare(w, s, s->va + part.off, part.off, part.len,
-		   "after closing a device");
-	ret = gt_open(dev, index);
-	tt_note(w, "reopen", s, part.off, part.len, ret);
-	if (ret)
-		tt_fail(w, "open of device %u: %s", index, strerror(-ret));
-}
-
-struct tt_op tt_mm_ops[] = {
-	{ "prefetch", op_prefetch, 14, PROT_NONE, false, false },
-	{ "prefetch anything", op_prefetch_wide, 4, PROT_NONE, false, false },
-	{ "madvise", op_madvise, 10, TT_RW, true, false },
-	{ "madvise anything", op_madvise_wide, 5, PROT_NONE, false, false },
-	{ "KSM", op_ksm, 2, TT_RW, true, false },
-	{ "THP mode", op_thp_mode, 1, PROT_NONE, false, false },
-	{ "discard", op_discard, 5, PROT_NONE, true, false },
-	{ "MADV_FREE", op_free, 4, TT_RW, true, false },
-	{ "munmap", op_munmap, 5, TT_RW, true, false },
-	{ "mprotect", op_mprotect, 6, PROT_NONE, true, false },
-	{ "mprotect of a part", op_mprotect_part, 4, TT_RW, true, false },
-	{ "mremap", op_mremap, 5, PROT_NONE, true, false },
-	{ "mlock", op_lock, 3, TT_RW, true, false },
-	{ "mbind", op_mbind, 3, PROT_NONE, true, false },
-	{ "process_vm_readv", op_vm_readv, 4, PROT_READ, false, false },
-	{ "process_vm_writev", op_vm_writev, 3, TT_RW, false, false },
-	{ "pipe", op_pipe, 4, PROT_READ, false, false },
-	{ "fork", op_fork, 4, PROT_READ, false, false },
-	{ "reopen", op_reopen, 2, PROT_READ, false, false },
+static struct tt_op ops[] = {
+	{ "prefetch", tt_prefetch, 14, PROT_NONE, TT_ANY, false },
+	{ "prefetch anything", op_prefetch_wide, 4, PROT_NONE, TT_ANY, false },
+	{ "madvise", op_madvise, 10, TT_RW, TT_OWN, false },
+	{ "madvise anything", op_madvise_wide, 5, PROT_NONE, TT_ANY, false },
+	{ "KSM", op_ksm, 2, TT_RW, TT_OWN, false },
+	{ "THP mode", op_thp_mode, 1, PROT_NONE, TT_ANY, false },
+	{ "discard", op_discard, 5, PROT_NONE, TT_OWN, false },
+	{ "MADV_FREE", op_free, 4, TT_RW, TT_OWN, false },
+	{ "munmap", op_munmap, 5, TT_RW, TT_OWN, false },
+	{ "mprotect", op_mprotect, 6, PROT_NONE, TT_OWN, false },
+	{ "mprotect of a part", op_mprotect_part, 4, TT_RW, TT_OWN, false },
+	{ "mremap", op_mremap, 5, PROT_NONE, TT_OWN, false },
+	{ "mlock", op_lock, 3, TT_RW, TT_OWN, false },
+	{ "mbind", op_mbind, 3, PROT_NONE, TT_OWN, false },
 };
 
-const unsigned int tt_nr_mm_ops = ARRAY_SIZE(tt_mm_ops);
-_Static_assert(ARRAY_SIZE(tt_mm_ops) <= TT_OPS / 2, "more operations than room");
+const struct tt_ops tt_mm_ops = { ops, ARRAY_SIZE(ops) };

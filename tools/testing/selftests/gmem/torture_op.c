@@ -85,7 +85,8 @@ void tt_note(struct tt_worker *w, const char *what, const struct tt_slot *s,
 {
 	w->past[w->nr_past++ % TT_HISTORY] = (struct tt_past){
 		.what = what,
-		.slot = s ? s - w->slot : TT_SLOTS,
+		.slot = s >= w->slot && s < w->slot + TT_SLOTS ?
+			s - w->slot : TT_SLOTS,
 		.off = off,
 		.len = len,
 		.ret = ret,
@@ -124,6 +125,47 @@ void tt_fail(struct tt_worker *w, const char *format, ...)
 	print_past(w);
 }
 
+static struct tt_count *count_of(struct tt_count *count, const char *name)
+{
+	const char *none;
+	unsigned int i;
+
+	for (i = 0; i < TT_COUNTS; i++) {
+		none = NULL;
+		if (__atomic_compare_exchange_n(&count[i].name, &none, name,
+						false, __ATOMIC_SEQ_CST,
+						__ATOMIC_SEQ_CST) ||
+		    !strcmp(none, name))
+			return &count[i];
+	}
+	abort();
+}
+
+void tt_count(struct tt_worker *w, const char *what, bool worked)
+{
+	struct tt_count *count = count_of(w->proc->board->count, what);
+
+	gt_add(&count->tried, 1);
+	if (worked)
+		gt_add(&count->worked, 1);
+}
+
+bool tt_all_worked(const struct tt_count *count)
+{
+	bool all = true;
+	unsigned int i;
+
+	for (i = 0; i < TT_COUNTS && count[i].name; i++) {
+		ksft_print_msg("%-28s %8lu of %8lu\n", count[i].name,
+			       count[i].worked, count[i].tried);
+		if (count[i].worked || count[i].tried < TT_ENOUGH)
+			continue;
+		ksft_print_msg("%s: never worked\n", count[i].name);
+		all = false;
+	}
+	return all;
+}
+
 static ssize_t first_difference(const char *a, const char *b, size_t len)
 {
 	size_t i;
@@ -132,6 +174,23 @@ static ssize_t first_difference(const char *a, const char *b, size_t len)
 		if (a[i] != b[i])
 			return i;
 	return -1;
+}
+
+static const char *kind_name(const struct tt_slot *s)
+{
+	switch (s->kind) {
+	case TT_OWN:
+		break;
+	case TT_NARROW:
+		return ", narrow";
+	case TT_FILE:
+		return ", file";
+	case TT_HUGETLB:
+		return ", hugetlb";
+	case TT_PRIVATE:
+		return ", private file";
+	}
+	return "";
 }
 
 /* How many bytes differ, and from where to where: a page, a block, a word? */
@@ -168,21 +227,36 @@ bool tt_compare(struct tt_worker *w, const struct tt_slot *s, const char *buf,
 	tt_note(w, who, s, off, len, nr);
 	tt_fail(w, "%s: slot %u (%p, 0x%zx%s): %zu bytes of 0x%zx-0x%zx: %#llx, not %#llx; node %d",
 		who, (unsigned int)(s - w->slot), s->va, s->len,
-		s->narrow ? ", narrow" : "", nr, off + first, off + last, got,
+		kind_name(s), nr, off + first, off + last, got,
 		must, gt_node(va));
 	return false;
 }
 
 /* ---------------------------------------------------------------- accesses */
 
-/* Whether to repeat an operation of a device that ended with @ret. */
+/*
+ * Whether to repeat an operation of a device that ended with @ret. A ring of io_uring
+ * that goes away interrupts the thread that had it, which no signal tells it.
+ */
 static bool again(struct tt_worker *w, int ret, unsigned int *tries)
 {
-	if (ret != -EAGAIN)
+	if (ret != -EAGAIN && ret != -EINTR)
 		return false;
 	gt_add(&w->proc->board->again, 1);
 	sched_yield();
 	return ++*tries < TT_TRIES;
+}
+
+int tt_touch(struct tt_worker *w, const struct gt_dev *dev, const void *va,
+	     bool write)
+{
+	unsigned int tries = 0;
+	int ret;
+
+	do {
+		ret = write ? gt_touch_write(dev, va, 8) : gt_touch(dev, va, 8);
+	} while (again(w, ret, &tries));
+	return ret;
 }
 
 static void dev_result(struct tt_worker *w, const char *what,
@@ -261,6 +335,17 @@ void tt_renew(struct tt_worker *w, struct tt_slot *s, size_t off, size_t len)
 		word = gt_pattern_word(generation, i / sizeof(word));
 		memcpy(to + i, &word, len - i < 8 ? len - i : 8);
 	}
+}
+
+bool tt_on_device(struct tt_worker *w, const void *va)
+{
+	int node = gt_node(va);
+	unsigned int i;
+
+	for (i = 0; i < w->proc->nr_devs; i++)
+		if (node == w->dev[i].hnid)
+			return true;
+	return false;
 }
 
 static void op_dev_read(struct tt_worker *w, struct tt_slot *s)
@@ -378,6 +463,16 @@ static void op_dev_atomic(struct tt_worker *w, struct tt_slot *s)
 	unsigned int tries = 0;
 	int ret;
 
+	/* Nobody takes shared memory from the CPUs. */
+	if (s->kind & TT_SHARED && !(dev->caps & GMEM_MOCK_CAP_HOST_ATOMICS)) {
+		do {
+			ret = gt_atomic_add(dev, s->va + off, value, &before);
+		} while (again(w, ret, &tries));
+		if (ret != -EOPNOTSUPP)
+			tt_fail(w, "atomic add to a file by device %u: %d",
+				dev->index, ret);
+		return;
+	}
 	memcpy(&want, s->shadow + off, sizeof(want));
 	do {
 		ret = gt_atomic_add(dev, s->va + off, value, &before);
@@ -428,33 +523,45 @@ static void op_common(struct tt_worker *w, struct tt_slot *s)
 	tt_note(w, "common words", NULL, 0, 0, 0);
 }
 
-static struct tt_op access_ops[] = {
-	{ "read by device", op_dev_read, 14, PROT_READ, false, true },
-	{ "write by device", op_dev_write, 14, TT_RW, false, true },
-	{ "read by CPU", op_cpu_read, 10, PROT_READ, false, false },
-	{ "write by CPU", op_cpu_write, 10, TT_RW, false, false },
-	{ "fill", op_dev_fill, 5, TT_RW, false, true },
-	{ "copy", op_dev_copy, 5, TT_RW, false, true },
-	{ "checksum", op_dev_checksum, 8, PROT_READ, false, true },
-	{ "atomic add", op_dev_atomic, 6, TT_RW, false, true },
-	{ "common words", op_common, 10, PROT_NONE, false, false },
+static struct tt_op ops[] = {
+	{ "read by device", op_dev_read, 14, PROT_READ, TT_ANY, true },
+	{ "write by device", op_dev_write, 14, TT_RW, TT_ANY, true },
+	{ "read by CPU", op_cpu_read, 10, PROT_READ, TT_ANY, false },
+	{ "write by CPU", op_cpu_write, 10, TT_RW, TT_ANY, false },
+	{ "fill", op_dev_fill, 5, TT_RW, TT_ANY, true },
+	{ "copy", op_dev_copy, 5, TT_RW, TT_ANY, true },
+	{ "checksum", op_dev_checksum, 8, PROT_READ, TT_ANY, true },
+	{ "atomic add", op_dev_atomic, 6, TT_RW, TT_ANY, true },
+	{ "common words", op_common, 10, PROT_NONE, TT_ANY, false },
 };
 
-#define NR_ACCESS_OPS	ARRAY_SIZE(access_ops)
+static const struct tt_ops access_ops = { ops, ARRAY_SIZE(ops) };
 
 /* -------------------------------------------------------------------- step */
 
-_Static_assert(ARRAY_SIZE(access_ops) <= TT_OPS / 2, "more operations than room");
+static const struct tt_ops * const all_ops[] = {
+	&access_ops, &tt_mm_ops, &tt_map_ops, &tt_ref_ops, &tt_file_ops,
+	&tt_fork_ops,
+};
 
 static unsigned int nr_ops(void)
 {
-	return NR_ACCESS_OPS + tt_nr_mm_ops;
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < ARRAY_SIZE(all_ops); i++)
+		nr += all_ops[i]->nr;
+	if (nr > TT_OPS)
+		abort();
+	return nr;
 }
 
 static struct tt_op *op_of(unsigned int n)
 {
-	return n < NR_ACCESS_OPS ? &access_ops[n] :
-				   &tt_mm_ops[n - NR_ACCESS_OPS];
+	unsigned int i;
+
+	for (i = 0; n >= all_ops[i]->nr; i++)
+		n -= all_ops[i]->nr;
+	return &all_ops[i]->op[n];
 }
 
 static unsigned int random_op(struct tt_worker *w)
@@ -507,17 +614,19 @@ static void expect_fault(struct tt_worker *w, struct tt_slot *s, int need)
 {
 	char *va = s->va + tt_below(&w->rng, s->len / GT_PAGE) * GT_PAGE;
 	struct gt_dev *dev = random_dev(w);
-	unsigned int tries = 0;
-	int ret;
+	int ret = tt_touch(w, dev, va, need & PROT_WRITE);
 
-	do {
-		ret = need & PROT_WRITE ? gt_touch_write(dev, va, 8) :
-					  gt_touch(dev, va, 8);
-	} while (again(w, ret, &tries));
 	tt_note(w, "access that is not allowed", s, va - s->va, 8, ret);
 	if (ret != -EFAULT)
 		tt_fail(w, "device %u: access %d with protection %d returns %d",
 			dev->index, need, s->prot, ret);
+}
+
+/* Where the data of a slot is when something happens to it. */
+static void look(struct tt_worker *w, const struct tt_slot *s)
+{
+	if (s->kind == TT_OWN && s->prot & PROT_READ && !tt_below(&w->rng, 8))
+		tt_count(w, "slot is on a device", tt_on_device(w, s->va));
 }
 
 static void account(struct tt_board *board, unsigned int n, __u64 start)
@@ -533,7 +642,7 @@ void tt_step(struct tt_worker *w)
 	const struct tt_op *op = op_of(n);
 	__u64 start = gt_now_us();
 
-	while (op->mapping && s->narrow)
+	while (!(op->kinds & s->kind))
 		s = &w->slot[tt_below(&w->rng, w->nr_slots)];
 	gt_store(&w->proc->board->now[w->index], op->name);
 	if ((s->prot & op->prot) != op->prot) {
@@ -541,6 +650,7 @@ void tt_step(struct tt_worker *w)
 			expect_fault(w, s, op->prot);
 		tt_protect(w, s, TT_RW);
 	}
+	look(w, s);
 	op->fn(w, s);
 	account(w->proc->board, n, start);
 }
