@@ -261,7 +261,7 @@ static int cmd_snapshot(struct gmock_ucmd *ucmd)
 
 	cmd->nr_xlats = 0;
 	do {
-		if (signal_pending(current))
+		if (task_sigpending(current))
 			return -EINTR;
 		max = min(room - cmd->nr_xlats, GMOCK_SNAPSHOT_BATCH);
 		nr = snapshot_batch(ucmd->gf, &va, last, max, batch);

@@ -197,7 +197,7 @@ static unsigned long gm_check_piece(struct gm_check *check, unsigned long at)
 	struct mm_struct *mm = check->as->mm;
 	struct vm_area_struct *vma;
 
-	check->ret = gm_check_lock(check, mm);
+	check->ret = signal_pending(current) ? -EINTR : gm_check_lock(check, mm);
 	if (check->ret)
 		return end;
 	vma = find_vma(mm, at);

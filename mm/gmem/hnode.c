@@ -183,9 +183,9 @@ static void gm_folio_split(struct folio *folio, struct folio *part)
 		return;
 	part->page.mapping = folio->page.mapping;
 	origin += folio_pfn(part) - folio_pfn(folio);
-	/* Not by its function, which asks for the pgmap: that is last, for gm_hnode_of_page(). */
+	/* Not by its function, which asks for the pgmap. */
 	part->page.zone_device_data = (void *)origin;
-	WRITE_ONCE(part->pgmap, folio->pgmap);
+	part->pgmap = folio->pgmap;
 }
 
 const struct dev_pagemap_ops gm_pagemap_ops = {

@@ -77,7 +77,7 @@ static int gm_res_fill(struct gmem_residency *arg)
 	while (arg->filled < nr && !ret) {
 		u64 n = min_t(u64, nr - arg->filled, GM_RES_BATCH);
 
-		if (signal_pending(current)) {
+		if (task_sigpending(current)) {
 			ret = -EINTR;
 			break;
 		}
