@@ -343,6 +343,8 @@ static void find_leaks(void)
 			klog("cannot open %s: %s", KMEMLEAK, strerror(errno));
 		return;
 	}
+	/* The host has patience from here on */
+	report("leaks", 0);
 	for (i = 0; i < 2; i++) {
 		if (i)
 			sleep(6);
