@@ -572,7 +572,9 @@ int gt_sound(struct gt_check *check)
 
 	for (;;) {
 		ret = gt_check(check);
-		if (ret || gt_is_sound(check) || gt_now_ms() > end)
+		if (ret != -EBUSY && (ret || gt_is_sound(check)))
+			return ret;
+		if (gt_now_ms() > end)
 			return ret;
 		usleep(20000);
 	}
@@ -585,7 +587,8 @@ int gt_quiet(struct gt_check *check)
 
 	for (;;) {
 		ret = gt_check(check);
-		if (ret || (!check->frames_used && gt_is_sound(check)))
+		if (ret != -EBUSY &&
+		    (ret || (!check->frames_used && gt_is_sound(check))))
 			return ret;
 		if (gt_now_ms() > end)
 			return -ETIMEDOUT;

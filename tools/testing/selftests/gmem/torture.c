@@ -9,10 +9,12 @@
  *
  * Each seed is one test of N operations, all threads together. The same seed
  * makes the same operations; what the threads do to each other is up to the
- * scheduler. One operation of R is on a large range as a whole; on a slow kernel,
- * more get done if these are rare. With --minutes, seeds are tried until the time
- * is over. Progress and, after a failure, the last operations of the thread go to
- * stderr. With --times, what each kind of operation took is told.
+ * scheduler. A seed that can be divided by 3 does without mremap() to elsewhere,
+ * and GMEM's own check of its records is looked at while it runs. One operation of
+ * R is on a large range as a whole; on a slow kernel, more get done if these are
+ * rare. With --minutes, seeds are tried until the time is over. Progress and, after
+ * a failure, the last operations of the thread go to stderr. With --times, what
+ * each kind of operation took is told.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -33,6 +35,7 @@
 #include "torture.h"
 
 #define TT_REPORT_MS	10000
+#define TT_LOOK_MS	500
 #define TT_THP		"/sys/kernel/mm/transparent_hugepage/"
 #define TT_KSM		"/sys/kernel/mm/ksm/"
 #define TT_SWAP		"/dev/zram0"
@@ -90,6 +93,8 @@ static void chosen(char *text)
 	*close = '\0';
 	memmove(text, open + 1, close - open);
 }
+
+static char hugetlb_before[32];
 
 static void knobs_set(void)
 {
@@ -319,6 +324,12 @@ static void check_common(struct tt_worker *w)
 	}
 }
 
+/* These seeds are checked while they run. */
+static bool is_checked(unsigned long seed)
+{
+	return seed % 3 == 0;
+}
+
 /* One process, from its beginning to its end. */
 static int proc_main(struct tt_board *board, unsigned int index,
 		     unsigned long seed)
@@ -332,6 +343,7 @@ static int proc_main(struct tt_board *board, unsigned int index,
 		.nr_nodes = count_nodes(),
 		.rarity = opt.rarity,
 		.pins = pins,
+		.workers = workers,
 	};
 	pthread_t thread[TT_MAX_THREADS];
 	unsigned int t;
@@ -340,6 +352,8 @@ static int proc_main(struct tt_board *board, unsigned int index,
 
 	/* A heap of each thread would be where a hole is. */
 	mallopt(M_ARENA_MAX, 1);
+	if (is_checked(seed))
+		tt_without_moves();
 	pthread_barrier_init(&proc.ready, NULL, opt.threads + 1);
 	for (t = 0; t < opt.threads && !ret; t++)
 		ret = make_worker(&proc, &workers[t], t, seed);
@@ -456,22 +470,40 @@ static bool all_ended(pid_t *pid, struct tt_board *board)
 	return !left;
 }
 
+/* Whatever moves just now, what is on a device is recorded. */
+static void check_records(struct tt_board *board)
+{
+	struct gt_check check = { };
+	int ret = gt_check(&check);
+
+	gt_add(&board->looks, ret != -EBUSY);
+	if (ret == -EBUSY || (!ret && !check.unrecorded))
+		return;
+	ksft_print_msg("check: %d, %llu pages without a record\n", ret,
+		       check.unrecorded);
+	gt_store(&board->failed, 1);
+}
+
 /* Waits for the processes. Says how far they are, and ends what hangs. */
 static void watch(pid_t *pid, struct tt_board *board, unsigned long seed)
 {
-	unsigned long long moved = gt_now_ms(), said = moved, now;
+	unsigned long long moved = gt_now_ms(), said = moved, looked = 0, now;
 	unsigned long before = 0, done;
 
 	while (!all_ended(pid, board)) {
 		usleep(20000);
-		done = total(board);
+		done = total(board) + gt_load(&board->verified);
 		now = gt_now_ms();
 		if (done != before)
 			moved = now;
 		before = done;
+		if (is_checked(seed) && now > looked + TT_LOOK_MS) {
+			check_records(board);
+			looked = gt_now_ms();
+		}
 		if (now > said + TT_REPORT_MS) {
-			fprintf(stderr, "# seed %lu: %lu of %lu\n", seed, done,
-				opt.ops);
+			fprintf(stderr, "# seed %lu: %lu of %lu\n", seed,
+				total(board), opt.ops);
 			said = now;
 		}
 		if (now > moved + opt.patience * 1000) {
@@ -538,6 +570,8 @@ static bool run_seed(unsigned long seed, struct tt_count *count)
 	if (!board)
 		return false;
 	board->count = count;
+	/* An operation changes it. */
+	gt_write_file(TT_THP "enabled", "always");
 	board->shared = map_shared(TT_WORDS * GT_PAGE);
 	if (!board->shared)
 		return false;
@@ -553,9 +587,13 @@ static bool run_seed(unsigned long seed, struct tt_count *count)
 	watch(pid, board, seed);
 	check_shared(board);
 	check_quiet(board);
+	if (is_checked(seed) && !board->looks) {
+		ksft_print_msg("the check was always busy\n");
+		board->failed = 1;
+	}
 	ok = !board->failed && total(board) == opt.ops;
-	ksft_print_msg("seed %lu: %lu operations, %lu children, %lu retries, %llu ms\n",
-		       seed, total(board), board->children, board->again,
+	ksft_print_msg("seed %lu: %lu operations, %lu children, %lu retries, %lu looks, %llu ms\n",
+		       seed, total(board), board->children, board->again, board->looks,
 		       gt_now_ms() - start);
 	if (opt.times)
 		tt_print_times(board);
@@ -650,6 +688,7 @@ static void machine_set(void)
 	pins = open(GUP_TEST, O_RDWR | O_CLOEXEC);
 	if (pins < 0)
 		ksft_exit_fail_msg("no " GUP_TEST ": %s\n", strerror(errno));
+	gt_read_file(TT_HUGETLB_NR, hugetlb_before, sizeof(hugetlb_before));
 	if (!hugetlb_pages(opt.procs * opt.threads))
 		ksft_exit_fail_msg("no %lu huge pages\n", opt.procs * opt.threads);
 	knobs_set();
@@ -658,7 +697,7 @@ static void machine_set(void)
 static void machine_restore(void)
 {
 	knobs_restore();
-	hugetlb_pages(0);
+	gt_write_file(TT_HUGETLB_NR, hugetlb_before);
 	swapoff(TT_SWAP);
 }
 

@@ -84,6 +84,8 @@ struct tt_board {
 	const char *now[TT_MAX_WORKERS];	/* what it does */
 	unsigned long again;			/* times a device said -EAGAIN */
 	unsigned long children;
+	unsigned long looks;			/* at the check, with a result */
+	unsigned long verified;			/* slots, at the end */
 	bool pin_busy;
 	unsigned long op_nr[TT_OPS];		/* what was done how often */
 	unsigned long op_us[TT_OPS];		/* and how long it took */
@@ -101,6 +103,7 @@ struct tt_proc {
 	unsigned int nr_nodes;
 	unsigned int rarity;	/* of operations on large ranges */
 	int pins;		/* GUP_TEST */
+	struct tt_worker *workers;
 	pthread_barrier_t ready;
 	char *arena;
 	size_t arena_len;
@@ -148,8 +151,17 @@ void tt_step(struct tt_worker *w);
 bool tt_without(const char *name);
 /* Prints what the operations took, the most expensive first. */
 void tt_print_times(const struct tt_board *board);
+/* The number of a slot of the worker; %TT_SLOTS for what is none. */
+static inline unsigned int tt_number(const struct tt_worker *w,
+				     const struct tt_slot *s)
+{
+	return s >= w->slot && s < w->slot + TT_SLOTS ? s - w->slot : TT_SLOTS;
+}
+
 /* All bytes of all slots are what they must be. */
 void tt_verify(struct tt_worker *w);
+/* What mremap() carries away and back is all that the check cannot judge at any time. */
+void tt_without_moves(void);
 /* Waits for the child, if there is one. */
 void tt_reap(struct tt_worker *w);
 /* Compares @buf with the shadow of the slot. @who has read it. */
@@ -200,6 +212,8 @@ int tt_add_files(struct tt_worker *w);
 /* To a device or home. */
 void tt_prefetch(struct tt_worker *w, struct tt_slot *s);
 void tt_unlock(struct tt_worker *w, struct tt_slot *s);
+/* From now on the slot is not merged by KSM. */
+void tt_unmerge(struct tt_worker *w, struct tt_slot *s);
 
 /* Tries again what a device may be disturbed in. */
 int tt_touch(struct tt_worker *w, const struct gt_dev *dev, const void *va,

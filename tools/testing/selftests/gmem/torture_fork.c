@@ -4,9 +4,11 @@
  * other. Exec and a violent end take a child's devices from it in the middle.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -174,8 +176,22 @@ static void exec(void)
 	_exit(6);
 }
 
+/* The devices that it has inherited are the parent's, and end when all have closed them. */
+static void close_devices(struct tt_worker *w)
+{
+	struct tt_proc *proc = w->proc;
+	unsigned int t, i;
+
+	for (t = 0; t < proc->nr_threads; t++)
+		for (i = 0; i < proc->nr_devs; i++)
+			close(proc->workers[t].dev[i].fd);
+}
+
 static int child_main(struct tt_worker *w, struct tt_slot *s, enum child child)
 {
+	/* Nobody else would end one that goes on until it is killed. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	close_devices(w);
 	switch (child) {
 	case CHILD_PLAIN:
 		break;
@@ -192,7 +208,7 @@ static int child_main(struct tt_worker *w, struct tt_slot *s, enum child child)
 			return 2;
 		do {
 			write_some(w, s, true);
-		} while (child == CHILD_KILLED);
+		} while (child == CHILD_KILLED && !gt_load(&w->proc->board->failed));
 		exec();
 		break;
 	case NR_CHILDREN:

@@ -75,6 +75,7 @@ static void op_dontunmap(struct tt_worker *w, struct tt_slot *s)
 	char *to = other_place(s);
 
 	tt_unlock(w, s);
+	tt_unmerge(w, s);
 	tt_must(w, "MREMAP_DONTUNMAP", s, 0, s->len,
 		mremap(s->va, s->len, s->len, MREMAP_MAYMOVE | MREMAP_FIXED |
 		       MREMAP_DONTUNMAP, to) != to);
@@ -96,6 +97,7 @@ static void op_move_over(struct tt_worker *w, struct tt_slot *s)
 	struct gt_dev *dev = &w->dev[tt_below(&w->rng, w->proc->nr_devs)];
 	char *to = other_place(s);
 
+	tt_unmerge(w, s);
 	tt_must(w, "mmap where it goes", s, 0, s->len,
 		map_anon(to, s->len, TT_RW, MAP_FIXED_NOREPLACE) != to);
 	gt_fill(dev, to, s->len, 0xdeadULL);
@@ -147,7 +149,13 @@ static bool uffd_begin(struct tt_worker *w, const struct tt_slot *s,
 		return false;
 	errno = uffd_register(p->fd, p->dst, p->len, mode);
 	tt_must(w, "UFFDIO_REGISTER", s, 0, p->len, errno);
-	return !pthread_create(&p->thread, NULL, pager_run, p);
+	errno = pthread_create(&p->thread, NULL, pager_run, p);
+	if (!errno)
+		return true;
+	tt_must(w, "thread of a pager", s, 0, p->len, errno);
+	pager_unregister(p);
+	close(p->fd);
+	return false;
 }
 
 static void uffd_end(struct tt_worker *w, const struct tt_slot *s,
@@ -202,9 +210,8 @@ static void op_protected(struct tt_worker *w, struct tt_slot *s)
 	struct pager p = pager_of(w, s, ANSWER_UNPROTECT);
 	size_t off = p.dst - s->va;
 
-	/* KSM forgets of a page that it is protected; this waits for it. */
-	tt_must(w, "MADV_UNMERGEABLE", s, 0, s->len,
-		madvise(s->va, s->len, MADV_UNMERGEABLE));
+	/* KSM forgets of a page that it is protected. */
+	tt_unmerge(w, s);
 	/* There must be something to protect. */
 	tt_renew(w, s, off, p.len);
 	tt_write_any(w, s, off, p.len);

@@ -34,20 +34,26 @@ void tt_must(struct tt_worker *w, const char *what, const struct tt_slot *s,
 	tt_note(w, what, s, off, len, ret);
 	if (ret)
 		tt_fail(w, "%s: slot %u +0x%zx 0x%zx: %s", what,
-			(unsigned int)(s - w->slot), off, len, strerror(-ret));
+			tt_number(w, s), off, len, strerror(-ret));
 }
 
-/* What may fail, and what must not under any circumstances. */
-static void may(struct tt_worker *w, const char *what, const struct tt_slot *s,
+/* What may fail, even each time, and what must not under any circumstances. */
+static void try(struct tt_worker *w, const char *what, const struct tt_slot *s,
 		size_t off, size_t len, int ret)
 {
 	if (ret)
 		ret = -errno;
 	tt_note(w, what, s, off, len, ret);
-	tt_count(w, what, !ret);
 	if (ret == -EFAULT || ret == -EIO || ret == -ENODEV || ret == -EPERM)
 		tt_fail(w, "%s: slot %u +0x%zx 0x%zx: %s", what,
-			(unsigned int)(s - w->slot), off, len, strerror(-ret));
+			tt_number(w, s), off, len, strerror(-ret));
+}
+
+static void may(struct tt_worker *w, const char *what, const struct tt_slot *s,
+		size_t off, size_t len, int ret)
+{
+	tt_count(w, what, !ret);
+	try(w, what, s, off, len, ret);
 }
 
 void tt_protect(struct tt_worker *w, struct tt_slot *s, int prot)
@@ -64,6 +70,16 @@ void tt_unlock(struct tt_worker *w, struct tt_slot *s)
 		return;
 	tt_must(w, "munlock", s, 0, s->len, munlock(s->va, s->len));
 	s->locked = false;
+}
+
+/*
+ * mremap() of several mappings has KSM give each page back, and what interrupts that makes
+ * it begin again, with some of them moved.
+ */
+void tt_unmerge(struct tt_worker *w, struct tt_slot *s)
+{
+	tt_must(w, "MADV_UNMERGEABLE", s, 0, s->len,
+		madvise(s->va, s->len, MADV_UNMERGEABLE));
 }
 
 /* ------------------------------------------------------------------ advice */
@@ -88,15 +104,16 @@ void tt_prefetch(struct tt_worker *w, struct tt_slot *s)
 	size_t len = part.len + (start & (GT_PAGE - 1));
 	unsigned int n = tt_below(&w->rng, w->proc->nr_devs + 1);
 	int hnid = n < w->proc->nr_devs ? w->dev[n].hnid : 0;
+	char *va = s->va + part.off;
+	bool before = gt_node(va) == hnid;
 	long ret;
 
 	start &= ~(GT_PAGE - 1);
 	ret = gt_hmadvise(hnid, (void *)start, len, HMADV_PREFETCH, 0);
 	prefetch_result(w, hnid ? "prefetch to device" : "prefetch home", s,
 			part.off, len, ret, false);
-	if (hnid && s->kind == TT_OWN)
-		tt_count(w, "prefetch to device",
-			 ret > 0 && tt_on_device(w, s->va + part.off));
+	if (hnid && s->kind == TT_OWN && !before)
+		tt_count(w, "prefetch to device", gt_node(va) == hnid);
 }
 
 /* Advice about anything in the arena: other threads are at work there. */
@@ -121,8 +138,8 @@ static const struct {
 	int advice;
 	const char *name;
 } advices[] = {
-	{ MADV_PAGEOUT, "MADV_PAGEOUT" },
 	{ MADV_COLLAPSE, "MADV_COLLAPSE" },
+	{ MADV_PAGEOUT, "MADV_PAGEOUT" },
 	{ MADV_COLD, "MADV_COLD" },
 	{ MADV_HUGEPAGE, "MADV_HUGEPAGE" },
 	{ MADV_NOHUGEPAGE, "MADV_NOHUGEPAGE" },
@@ -136,12 +153,9 @@ static const struct {
 
 static void op_madvise(struct tt_worker *w, struct tt_slot *s)
 {
-	unsigned int n = tt_below(&w->rng, NR_ADVICES);
+	unsigned int n = 1 + tt_below(&w->rng, NR_ADVICES - 1);
 	struct tt_part part = tt_pages(w, s);
 
-	/* Only a block can be collapsed. */
-	if (advices[n].advice == MADV_COLLAPSE && s->len == GT_HUGE)
-		part = (struct tt_part){ 0, s->len };
 	may(w, advices[n].name, s, part.off, part.len,
 	    madvise(s->va + part.off, part.len, advices[n].advice));
 }
@@ -153,12 +167,31 @@ static void op_madvise_wide(struct tt_worker *w, struct tt_slot *s)
 	size_t at = tt_below(&w->rng, nr);
 	size_t len = (1 + tt_below(&w->rng, nr - at)) * GT_PAGE;
 
-	if (advices[n].advice == MADV_COLLAPSE)
+	if (advices[n].advice == MADV_COLLAPSE) {
 		at &= ~(GT_HUGE / GT_PAGE - 1);
+		len = GT_HUGE;
+	}
 	if (len > 2 * GT_HUGE)
 		len = 2 * GT_HUGE;
-	may(w, advices[n].name, NULL, at * GT_PAGE, len,
+	try(w, advices[n].name, NULL, at * GT_PAGE, len,
 	    madvise(w->proc->arena + at * GT_PAGE, len, advices[n].advice));
+}
+
+/* Of a whole block, which must be one mapping for that. */
+static void op_collapse(struct tt_worker *w, struct tt_slot *s)
+{
+	s = &w->slot[0];
+	if ((uintptr_t)s->va % GT_HUGE)
+		return;
+	tt_protect(w, s, TT_RW);
+	tt_unlock(w, s);
+	tt_unmerge(w, s);
+	tt_must(w, "MADV_HUGEPAGE", s, 0, s->len,
+		madvise(s->va, s->len, MADV_HUGEPAGE));
+	tt_must(w, "no policy", s, 0, s->len,
+		syscall(SYS_mbind, s->va, s->len, MPOL_DEFAULT, NULL, 0, 0));
+	may(w, "MADV_COLLAPSE", s, 0, s->len,
+	    madvise(s->va, s->len, MADV_COLLAPSE));
 }
 
 static void op_ksm(struct tt_worker *w, struct tt_slot *s)
@@ -196,7 +229,7 @@ static void op_discard(struct tt_worker *w, struct tt_slot *s)
 		ret);
 	if (s->locked ? ret != -EINVAL : ret != (long)part.len)
 		tt_fail(w, "discard of slot %u returns %ld, %slocked",
-			(unsigned int)(s - w->slot), ret,
+			tt_number(w, s), ret,
 			s->locked ? "" : "not ");
 	if (!s->locked)
 		memset(s->shadow + part.off, 0, part.len);
@@ -248,7 +281,7 @@ static void op_munmap(struct tt_worker *w, struct tt_slot *s)
 		ret = gt_translated(&w->dev[i], va, part.len);
 		if (ret)
 			tt_fail(w, "device %u after munmap of slot %u: %d translations",
-				w->dev[i].index, (unsigned int)(s - w->slot),
+				w->dev[i].index, tt_number(w, s),
 				ret);
 	}
 	if (tt_below(&w->rng, 2) && tt_touch(w, &w->dev[0], va, false) != -EFAULT)
@@ -284,7 +317,7 @@ static void op_mprotect_part(struct tt_worker *w, struct tt_slot *s)
 		ret = tt_touch(w, &w->dev[i], va + part.len - 8, true);
 		if (ret != -EFAULT)
 			tt_fail(w, "write to a read-only part of slot %u: %d",
-				(unsigned int)(s - w->slot), ret);
+				tt_number(w, s), ret);
 	}
 	if (prot == PROT_READ) {
 		tt_read_any(w, s, part.off, part.len, w->buf);
@@ -298,6 +331,7 @@ static void op_mremap(struct tt_worker *w, struct tt_slot *s)
 {
 	char *to = s->place[s->va == s->place[0]];
 
+	tt_unmerge(w, s);
 	tt_must(w, s->va == s->place[0] ? "mremap away" : "mremap back", s, 0,
 		s->len, mremap(s->va, s->len, s->len,
 			       MREMAP_MAYMOVE | MREMAP_FIXED, to) != to);
@@ -334,6 +368,7 @@ static struct tt_op ops[] = {
 	{ "prefetch anything", op_prefetch_wide, 4, PROT_NONE, TT_ANY, false },
 	{ "madvise", op_madvise, 10, TT_RW, TT_OWN, false },
 	{ "madvise anything", op_madvise_wide, 5, PROT_NONE, TT_ANY, false },
+	{ "collapse", op_collapse, 3, PROT_NONE, TT_OWN, false },
 	{ "KSM", op_ksm, 2, TT_RW, TT_OWN, false },
 	{ "THP mode", op_thp_mode, 1, PROT_NONE, TT_ANY, false },
 	{ "discard", op_discard, 5, PROT_NONE, TT_OWN, false },

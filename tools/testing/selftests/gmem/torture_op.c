@@ -85,8 +85,7 @@ void tt_note(struct tt_worker *w, const char *what, const struct tt_slot *s,
 {
 	w->past[w->nr_past++ % TT_HISTORY] = (struct tt_past){
 		.what = what,
-		.slot = s >= w->slot && s < w->slot + TT_SLOTS ?
-			s - w->slot : TT_SLOTS,
+		.slot = tt_number(w, s),
 		.off = off,
 		.len = len,
 		.ret = ret,
@@ -226,7 +225,7 @@ bool tt_compare(struct tt_worker *w, const struct tt_slot *s, const char *buf,
 	memcpy(&must, want + i, len < 8 ? len : 8);
 	tt_note(w, who, s, off, len, nr);
 	tt_fail(w, "%s: slot %u (%p, 0x%zx%s): %zu bytes of 0x%zx-0x%zx: %#llx, not %#llx; node %d",
-		who, (unsigned int)(s - w->slot), s->va, s->len,
+		who, tt_number(w, s), s->va, s->len,
 		kind_name(s), nr, off + first, off + last, got,
 		must, gt_node(va));
 	return false;
@@ -266,7 +265,7 @@ static void dev_result(struct tt_worker *w, const char *what,
 	tt_note(w, what, s, off, len, ret);
 	if (ret)
 		tt_fail(w, "%s: slot %u +0x%zx 0x%zx: %s", what,
-			(unsigned int)(s - w->slot), off, len, strerror(-ret));
+			tt_number(w, s), off, len, strerror(-ret));
 }
 
 static void dev_read(struct tt_worker *w, const struct tt_slot *s, size_t off,
@@ -451,7 +450,7 @@ static void op_dev_checksum(struct tt_worker *w, struct tt_slot *s)
 	memcpy(w->buf, s->va + part.off, part.len);
 	if (tt_compare(w, s, w->buf, part.off, part.len, "CPU after checksum"))
 		tt_fail(w, "checksum by device %u: slot %u +0x%zx 0x%zx; the CPU sees right data",
-			dev->index, (unsigned int)(s - w->slot), part.off,
+			dev->index, tt_number(w, s), part.off,
 			part.len);
 }
 
@@ -480,7 +479,7 @@ static void op_dev_atomic(struct tt_worker *w, struct tt_slot *s)
 	dev_result(w, "atomic add", s, off, 8, ret);
 	if (!ret && before != want)
 		tt_fail(w, "atomic add by device %u: slot %u +0x%zx was %#llx and not %#llx",
-			dev->index, (unsigned int)(s - w->slot), off, before,
+			dev->index, tt_number(w, s), off, before,
 			want);
 	want += value;
 	memcpy(s->shadow + off, &want, sizeof(want));
@@ -589,6 +588,13 @@ bool tt_without(const char *name)
 	return found;
 }
 
+void tt_without_moves(void)
+{
+	tt_without("mremap");
+	tt_without("mremap over something");
+	tt_without("MREMAP_DONTUNMAP");
+}
+
 void tt_print_times(const struct tt_board *board)
 {
 	bool printed[TT_OPS] = { };
@@ -662,6 +668,7 @@ void tt_verify(struct tt_worker *w)
 	for (s = w->slot; s < w->slot + w->nr_slots; s++) {
 		if (!(s->prot & PROT_READ))
 			tt_protect(w, s, TT_RW);
+		gt_add(&w->proc->board->verified, 1);
 		memset(w->buf, 0x5a, s->len);
 		tt_read_any(w, s, 0, s->len, w->buf);
 		if (!tt_compare(w, s, w->buf, 0, s->len, "last verification"))

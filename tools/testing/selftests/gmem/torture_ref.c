@@ -135,6 +135,8 @@ static void op_pin(struct tt_worker *w, struct tt_slot *s)
 	errno = -ops->hold(&h);
 	tt_must(w, ops->put ? "buffer of a ring" : "pin", s, part.off, part.len,
 		errno);
+	if (errno)
+		return;
 	tt_prefetch(w, s);
 	tt_renew(w, s, part.off, part.len);
 	tt_write_any(w, s, part.off, part.len);
