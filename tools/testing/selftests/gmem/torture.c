@@ -18,7 +18,6 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -27,21 +26,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/swap.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "refs_holder.h"
 #include "torture.h"
 
 #define TT_REPORT_MS	10000
 #define TT_LOOK_MS	500
-#define TT_THP		"/sys/kernel/mm/transparent_hugepage/"
-#define TT_KSM		"/sys/kernel/mm/ksm/"
-#define TT_SWAP		"/dev/zram0"
 /* For what a process maps while it works: threads' stacks, rings and the like. */
 #define TT_SPARE	GT_MB(256)
-#define TT_HUGETLB_NR	"/proc/sys/vm/nr_hugepages"
 
 static struct {
 	unsigned long ops;
@@ -63,109 +56,7 @@ static struct {
 	.rarity = 8,
 };
 
-/* ------------------------------------------------------------------ machine */
-
-struct knob {
-	const char *path;
-	const char *value;
-	char before[128];
-};
-
-/* What is done in the background is done often. */
-static struct knob knobs[] = {
-	{ TT_THP "enabled", "always", "" },
-	{ TT_THP "khugepaged/scan_sleep_millisecs", "50", "" },
-	{ TT_THP "khugepaged/alloc_sleep_millisecs", "50", "" },
-	{ TT_KSM "pages_to_scan", "500", "" },
-	{ TT_KSM "sleep_millisecs", "20", "" },
-	{ TT_KSM "run", "1", "" },
-};
-
-#define NR_KNOBS	ARRAY_SIZE(knobs)
-
-/* Of a choice, the word in brackets. */
-static void chosen(char *text)
-{
-	char *open = strchr(text, '['), *close = strchr(text, ']');
-
-	if (!open || !close)
-		return;
-	*close = '\0';
-	memmove(text, open + 1, close - open);
-}
-
-static char hugetlb_before[32];
-
-static void knobs_set(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < NR_KNOBS; i++) {
-		struct knob *knob = &knobs[i];
-
-		if (gt_read_file(knob->path, knob->before,
-				 sizeof(knob->before)))
-			continue;
-		chosen(knob->before);
-		if (gt_write_file(knob->path, knob->value))
-			ksft_print_msg("cannot set %s\n", knob->path);
-	}
-}
-
-static void knobs_restore(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < NR_KNOBS; i++)
-		if (knobs[i].before[0])
-			gt_write_file(knobs[i].path, knobs[i].before);
-}
-
-/* Writes the header that swapon() wants: version 1, the last page. */
-static int swap_on(void)
-{
-	char page[GT_PAGE] = "";
-	__u32 info[2] = { 1, GT_MB(256) / GT_PAGE - 1 };
-	FILE *f;
-	int ok;
-
-	gt_write_file("/sys/block/zram0/disksize", "256M");
-	memcpy(page + 1024, info, sizeof(info));
-	memcpy(page + GT_PAGE - 10, "SWAPSPACE2", 10);
-	f = fopen(TT_SWAP, "r+e");
-	if (!f)
-		return -errno;
-	ok = fwrite(page, GT_PAGE, 1, f) == 1;
-	ok &= !fclose(f);
-	return ok && !swapon(TT_SWAP, 0) ? 0 : -errno;
-}
-
-/* A huge page for each worker. */
-static bool hugetlb_pages(unsigned long nr)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "%lu", nr);
-	return !gt_write_file(TT_HUGETLB_NR, text) &&
-	       !gt_read_file(TT_HUGETLB_NR, text, sizeof(text)) &&
-	       strtoul(text, NULL, 10) >= nr;
-}
-
-static unsigned int count_nodes(void)
-{
-	char text[64], *dash;
-
-	if (gt_read_file("/sys/devices/system/node/has_memory", text,
-			 sizeof(text)))
-		return 1;
-	dash = strrchr(text, '-');
-	return atoi(dash ? dash + 1 : text) + 1;
-}
-
-/*
- * The file of the kernel's own test of pins. Its end drops the pins of all, wherever it
- * was opened: so it is opened once.
- */
+/* GUP_TEST, once for all. */
 static int pins = -1;
 
 /* ------------------------------------------------------------------- arenas */
@@ -290,6 +181,17 @@ static int make_worker(struct tt_proc *proc, struct tt_worker *w,
 }
 
 /* ---------------------------------------------------------------- processes */
+
+static unsigned int count_nodes(void)
+{
+	char text[64], *dash;
+
+	if (gt_read_file("/sys/devices/system/node/has_memory", text,
+			 sizeof(text)))
+		return 1;
+	dash = strrchr(text, '-');
+	return atoi(dash ? dash + 1 : text) + 1;
+}
 
 static void *worker_main(void *arg)
 {
@@ -570,8 +472,7 @@ static bool run_seed(unsigned long seed, struct tt_count *count)
 	if (!board)
 		return false;
 	board->count = count;
-	/* An operation changes it. */
-	gt_write_file(TT_THP "enabled", "always");
+	tt_machine_reset();
 	board->shared = map_shared(TT_WORDS * GT_PAGE);
 	if (!board->shared)
 		return false;
@@ -678,29 +579,6 @@ static void options(int argc, char **argv)
 	}
 }
 
-static void machine_set(void)
-{
-	if (!gt_dev_count() || gt_set_engine("cpu"))
-		ksft_exit_fail_msg("no /dev/gmem-mock0: is gmem_mock loaded?\n");
-	if (swap_on())
-		ksft_exit_fail_msg("no swap on " TT_SWAP ": %s\n",
-				   strerror(errno));
-	pins = open(GUP_TEST, O_RDWR | O_CLOEXEC);
-	if (pins < 0)
-		ksft_exit_fail_msg("no " GUP_TEST ": %s\n", strerror(errno));
-	gt_read_file(TT_HUGETLB_NR, hugetlb_before, sizeof(hugetlb_before));
-	if (!hugetlb_pages(opt.procs * opt.threads))
-		ksft_exit_fail_msg("no %lu huge pages\n", opt.procs * opt.threads);
-	knobs_set();
-}
-
-static void machine_restore(void)
-{
-	knobs_restore();
-	gt_write_file(TT_HUGETLB_NR, hugetlb_before);
-	swapoff(TT_SWAP);
-}
-
 int main(int argc, char **argv)
 {
 	struct tt_count *count = map_shared(TT_COUNTS * sizeof(*count));
@@ -713,7 +591,7 @@ int main(int argc, char **argv)
 	ksft_print_header();
 	if (!count)
 		ksft_exit_fail_msg("no memory\n");
-	machine_set();
+	pins = tt_machine_set(opt.procs * opt.threads);
 	if (!opt.minutes)
 		ksft_set_plan(opt.seeds + 1);
 	end = gt_now_ms() + opt.minutes * 60000;
@@ -724,7 +602,7 @@ int main(int argc, char **argv)
 	ksft_test_result(tt_all_worked(count), "everything had an effect\n");
 	if (opt.minutes)
 		ksft_set_plan(n + 1);
-	machine_restore();
+	tt_machine_restore();
 	if (ksft_get_fail_cnt())
 		ksft_exit_fail();
 	ksft_exit_pass();

@@ -131,6 +131,15 @@ struct tt_worker {
 	unsigned long nr_past;
 };
 
+/*
+ * Sets up the machine, or ends the program. Returns GUP_TEST, opened: its end drops the
+ * pins of all, wherever it was opened, so that it is opened once.
+ */
+int tt_machine_set(unsigned long nr_workers);
+/* For the next seed: what operations change. */
+void tt_machine_reset(void);
+void tt_machine_restore(void);
+
 /* Random numbers: the same for the same seed. */
 __u64 tt_random(struct tt_rng *rng);
 static inline __u64 tt_below(struct tt_rng *rng, __u64 n)
@@ -174,6 +183,8 @@ struct tt_part {
 	size_t len;
 };
 
+/* At most @max, of units; most are small. */
+size_t tt_len(struct tt_worker *w, size_t max, size_t unit);
 struct tt_part tt_bytes(struct tt_worker *w, const struct tt_slot *s,
 			size_t align);
 struct tt_part tt_pages(struct tt_worker *w, const struct tt_slot *s);
@@ -193,6 +204,7 @@ struct tt_ops {
 	unsigned int nr;
 };
 
+extern const struct tt_ops tt_access_ops;	/* torture_access.c */
 extern const struct tt_ops tt_mm_ops;	/* torture_mm.c: advice and mappings */
 extern const struct tt_ops tt_map_ops;	/* torture_map.c: memory is replaced */
 extern const struct tt_ops tt_ref_ops;	/* torture_ref.c: seen from outside */
@@ -215,6 +227,7 @@ void tt_unlock(struct tt_worker *w, struct tt_slot *s);
 /* From now on the slot is not merged by KSM. */
 void tt_unmerge(struct tt_worker *w, struct tt_slot *s);
 
+struct gt_dev *tt_random_dev(struct tt_worker *w);
 /* Tries again what a device may be disturbed in. */
 int tt_touch(struct tt_worker *w, const struct gt_dev *dev, const void *va,
 	     bool write);

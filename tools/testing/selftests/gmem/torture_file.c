@@ -109,7 +109,7 @@ static void op_forget(struct tt_worker *w, struct tt_slot *s)
 static void op_truncate(struct tt_worker *w, struct tt_slot *s)
 {
 	struct tt_part part = unit_part(w, s);
-	struct gt_dev *dev = &w->dev[tt_below(&w->rng, w->proc->nr_devs)];
+	struct gt_dev *dev = tt_random_dev(w);
 	int ret;
 
 	tt_must(w, "truncate", s, part.off, s->len - part.off,

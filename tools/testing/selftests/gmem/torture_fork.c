@@ -295,7 +295,7 @@ static void op_vfork(struct tt_worker *w, struct tt_slot *s)
 /* Without the device's file the data is still there, and comes home. */
 static void op_reopen(struct tt_worker *w, struct tt_slot *s)
 {
-	struct gt_dev *dev = &w->dev[tt_below(&w->rng, w->proc->nr_devs)];
+	struct gt_dev *dev = tt_random_dev(w);
 	struct tt_part part = tt_bytes(w, s, 1);
 	unsigned int index = dev->index;
 	int ret;

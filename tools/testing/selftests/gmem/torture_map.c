@@ -35,7 +35,7 @@ static void *map_anon(void *va, size_t len, int prot, int flags)
 /* No device may reach what the process does not have (any more). */
 static void must_be_gone(struct tt_worker *w, const char *what, char *va)
 {
-	struct gt_dev *dev = &w->dev[tt_below(&w->rng, w->proc->nr_devs)];
+	struct gt_dev *dev = tt_random_dev(w);
 	int ret = tt_touch(w, dev, va, tt_below(&w->rng, 2));
 
 	if (ret != -EFAULT)
@@ -94,7 +94,7 @@ static void op_dontunmap(struct tt_worker *w, struct tt_slot *s)
 /* To a place where something else is, perhaps on a device, that goes. */
 static void op_move_over(struct tt_worker *w, struct tt_slot *s)
 {
-	struct gt_dev *dev = &w->dev[tt_below(&w->rng, w->proc->nr_devs)];
+	struct gt_dev *dev = tt_random_dev(w);
 	char *to = other_place(s);
 
 	tt_unmerge(w, s);
