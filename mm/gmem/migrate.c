@@ -40,6 +40,7 @@
  * @args:	for migrate_vma
  * @hnode:	destination
  * @ctx:	on whose behalf
+ * @origin:	gm_origin() of the first page; those of its block follow
  * @populate:	first page of what may be populated
  * @populate_nr: how many pages of it
  * @all_movable: no page in the range is of a file, KSM's or on a device
@@ -57,6 +58,7 @@ struct gm_migration {
 	struct migrate_vma args;
 	struct gm_hnode *hnode;
 	struct gm_context *ctx;
+	unsigned long origin;
 	unsigned long populate;
 	unsigned long populate_nr;
 	bool all_movable;
@@ -180,17 +182,16 @@ static inline bool gm_wanted(struct gm_migration *mig, unsigned long i)
 }
 
 /*
- * Makes a folio of a frame, for entry @i. Not from page_folio(): what the struct page says was
+ * Makes a folio of a frame. Not from page_folio(): what the struct page says was
  * left there by whoever had the frame before, when it may have been a tail.
  */
-static void gm_frame_init(const struct gm_migration *mig, unsigned long i,
-			  unsigned long pfn, unsigned int order)
+static void gm_frame_init(struct gm_hnode *hnode, unsigned long pfn,
+			  unsigned int order, unsigned long origin)
 {
-	unsigned long index = PHYS_PFN(mig->args.start) + i;
 	struct page *page = pfn_to_page(pfn);
 
-	zone_device_page_init(page, &mig->hnode->pgmap, order);
-	page->zone_device_data = (void *)gm_origin(mig->ctx->as, index);
+	zone_device_page_init(page, &hnode->pgmap, order);
+	page->zone_device_data = (void *)origin;
 	if (order)
 		folio_set_large_rmappable(page_folio(page));
 }
@@ -206,7 +207,7 @@ static bool gm_frames_for_huge(struct gm_migration *mig)
 		return false;
 	if (!gm_frames_alloc_block(hnode, &pfn))
 		return false;
-	gm_frame_init(mig, 0, pfn, GM_BLOCK_ORDER);
+	gm_frame_init(hnode, pfn, GM_BLOCK_ORDER, mig->origin);
 	mig->args.dst[0] = migrate_pfn(pfn) | MIGRATE_PFN_COMPOUND;
 	return true;
 }
@@ -228,7 +229,7 @@ static bool gm_frames_for_split(struct gm_migration *mig)
 			gm_frames_free(mig->hnode, pfns[i], 0);
 			continue;
 		}
-		gm_frame_init(mig, i, pfns[i], 0);
+		gm_frame_init(mig->hnode, pfns[i], 0, mig->origin + i);
 		mig->args.dst[i] = migrate_pfn(pfns[i]);
 	}
 	return got == GM_BLOCK_PAGES;
@@ -255,7 +256,7 @@ static bool gm_frames_for_pages(struct gm_migration *mig)
 			dst[i] = 0;
 			continue;
 		}
-		gm_frame_init(mig, i, pfns[at], 0);
+		gm_frame_init(mig->hnode, pfns[at], 0, mig->origin + i);
 		dst[i] = migrate_pfn(pfns[at++]);
 	}
 	mig->all = got == npages;
@@ -610,6 +611,7 @@ int gm_migrate_to_device(struct gm_context *ctx, struct vm_area_struct *vma,
 		/* Pairs with the release in gm_dev_register_physmem(). */
 		.hnode = smp_load_acquire(&ctx->dev->hnode),
 		.ctx = ctx,
+		.origin = gm_origin(ctx->as, PHYS_PFN(start)),
 		/* KSM has no pages outside of mergeable memory: see below. */
 		.all_movable = vma_is_anonymous(vma) && !(peers && *peers),
 		.scratch = scratch,
