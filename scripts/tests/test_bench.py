@@ -144,7 +144,10 @@ class CheckTest(BenchTest):
         return self.check.judge(self.bench(), self.recorded)
 
     def set_total(self, workload: str, contender: str, factor: float) -> None:
-        self.raw(workload)["results"][contender]["total"] *= factor
+        figure = self.raw(workload)["results"][contender]
+        figure["total"] *= factor
+        if "raw" in figure:
+            figure["raw"] = [n * factor for n in figure["raw"]]
 
     def test_same(self) -> None:
         self.assertEqual(self.judge(), [])
@@ -154,6 +157,15 @@ class CheckTest(BenchTest):
         self.assertEqual(self.judge(), [])
         self.set_total("munmap_unused_1k", "gmem", 1.01)
         self.assertEqual(len(self.judge()), 3)  # to svm, hmm and the limit
+
+    def test_a_peer_that_differs(self) -> None:
+        self.recorded = self.bench()
+        figure = self.raw("munmap_unused_1k")["results"]["svm"]
+        before = figure["total"]
+        self.set_total("munmap_unused_1k", "svm", 0.95)
+        self.assertEqual(len(self.judge()), 1)
+        figure["raw"] = [*figure.get("raw", []), before]
+        self.assertEqual(self.judge(), [])
 
     def test_a_peer_that_gained(self) -> None:
         self.set_total("munmap_unused_1k", "svm", 0.9)
