@@ -6,10 +6,7 @@
  * aspace_race.c for the same while devices are at work.
  */
 #include "aspace.h"
-
-#ifndef MREMAP_DONTUNMAP
-#define MREMAP_DONTUNMAP	4
-#endif
+#include "gmem_abi.h"
 
 /* ------------------------------------------------------------------ munmap */
 

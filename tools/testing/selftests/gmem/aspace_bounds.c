@@ -7,14 +7,7 @@
 #include <sys/syscall.h>
 
 #include "aspace.h"
-
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL	102
-#define MADV_GUARD_REMOVE	103
-#endif
-#ifndef __NR_mseal
-#define __NR_mseal		462
-#endif
+#include "gmem_abi.h"
 
 /* --------------------------------------------------------------------- brk */
 

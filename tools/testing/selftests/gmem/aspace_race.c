@@ -9,14 +9,7 @@
 #include <pthread.h>
 
 #include "aspace.h"
-
-#ifndef MREMAP_DONTUNMAP
-#define MREMAP_DONTUNMAP	4
-#endif
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL	102
-#define MADV_GUARD_REMOVE	103
-#endif
+#include "gmem_abi.h"
 
 #define ROUNDS		8
 #define HALF_PAGES	(SPAN / 2 / GT_PAGE)

@@ -39,7 +39,7 @@ FIXTURE_SETUP(atomics)
 
 FIXTURE_TEARDOWN_PARENT(atomics)
 {
-	expect_quiet(_metadata);
+	gt_expect_quiet(_metadata);
 }
 
 #define ATOMICS_TEST(name)	TEST_F_TIMEOUT(atomics, name, TIMEOUT)
@@ -501,7 +501,7 @@ FIXTURE_SETUP(host_atomics)
 
 FIXTURE_TEARDOWN_PARENT(host_atomics)
 {
-	expect_quiet(_metadata);
+	gt_expect_quiet(_metadata);
 }
 
 TEST_F_TIMEOUT(host_atomics, in_place, TIMEOUT)

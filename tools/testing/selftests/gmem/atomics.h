@@ -13,8 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "kselftest_harness.h"
-#include "gmem_test.h"
+#include "gmem_quiet.h"
 
 #define LEN		GT_HUGE
 #define NR_PAGES	(LEN / GT_PAGE)
@@ -33,7 +32,7 @@
 /* Takes the driver from all devices and gives it back. */
 static inline bool rebind(unsigned int nr)
 {
-	char slot[GT_MAX_DEVS][32], path[128], name[40];
+	char slot[GT_MAX_DEVS][32], path[128], name[48];
 	struct gt_dev dev;
 	unsigned int i, n;
 
@@ -44,7 +43,7 @@ static inline bool rebind(unsigned int nr)
 		gt_close(&dev);
 	}
 	for (i = 0; i < nr; i++) {
-		snprintf(name, sizeof(name), "%s.0", slot[i]);
+		snprintf(name, sizeof(name), "%.31s.0", slot[i]);
 		snprintf(path, sizeof(path),
 			 "/sys/bus/pci/devices/%s/driver/unbind", name);
 		if (gt_write_file(path, name) < 0)
@@ -52,7 +51,7 @@ static inline bool rebind(unsigned int nr)
 	}
 	for (i = 0; i < nr; i++) {
 		for (n = 0; n < 2; n++) {
-			snprintf(name, sizeof(name), "%s.%u", slot[i], n);
+			snprintf(name, sizeof(name), "%.31s.%u", slot[i], n);
 			gt_write_file("/sys/bus/pci/drivers_probe", name);
 		}
 	}
@@ -86,17 +85,6 @@ static inline unsigned int open_all(struct gt_dev *dev, bool host_atomics)
 		    !host_atomics)
 			return 0;
 	return nr;
-}
-
-/* After a test nothing is left of it. */
-static inline void expect_quiet(struct __test_metadata *_metadata)
-{
-	struct gt_check check = { };
-
-	EXPECT_EQ(0, gt_quiet_after(&check));
-	EXPECT_EQ(0, check.frames_used);
-	EXPECT_EQ(0, check.leaked);
-	EXPECT_EQ(0, check.stale);
 }
 
 /* Pages that were taken from the CPUs for a device, ever. */

@@ -14,10 +14,7 @@
 #include <linux/userfaultfd.h>
 
 #include "atomics.h"
-
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE		25
-#endif
+#include "gmem_abi.h"
 
 FIXTURE(atomics)
 {
@@ -49,7 +46,7 @@ FIXTURE_SETUP(atomics)
 
 FIXTURE_TEARDOWN_PARENT(atomics)
 {
-	expect_quiet(_metadata);
+	gt_expect_quiet(_metadata);
 }
 
 #define ATOMICS_TEST(name)	TEST_F_TIMEOUT(atomics, name, TIMEOUT)

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "gmem_fixture.h"
+#include "gmem_quiet.h"
 
 #define LEN		GT_HUGE
 #define WAIT_MS		60000
@@ -45,7 +45,6 @@ FIXTURE_SETUP(d2d)
 FIXTURE_TEARDOWN_PARENT(d2d)
 {
 	unsigned long long end = gt_now_ms() + WAIT_MS;
-	struct gt_check check = { };
 
 	if (self->nr && gt_dev_count() != self->nr)
 		gt_write_file("/sys/bus/pci/rescan", "1");
@@ -54,10 +53,7 @@ FIXTURE_TEARDOWN_PARENT(d2d)
 	EXPECT_EQ(self->nr, gt_dev_count());
 	EXPECT_EQ(0, gt_set_engine("cpu"));
 	EXPECT_EQ(0, gt_set_peer_copy(true));
-	EXPECT_EQ(0, gt_quiet_after(&check));
-	EXPECT_EQ(0, check.frames_used);
-	EXPECT_EQ(0, check.leaked);
-	EXPECT_EQ(0, check.stale);
+	gt_expect_quiet(_metadata);
 }
 
 #define D2D_TEST(name)	TEST_F_TIMEOUT(d2d, name, GT_TIMEOUT)

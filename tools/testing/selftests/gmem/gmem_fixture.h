@@ -9,8 +9,7 @@
 #ifndef GMEM_FIXTURE_H
 #define GMEM_FIXTURE_H
 
-#include "kselftest_harness.h"
-#include "gmem_test.h"
+#include "gmem_quiet.h"
 
 /* A test that takes longer hangs: the harness kills it and reports it. */
 #define GT_TIMEOUT	300
@@ -42,17 +41,6 @@
 				struct _test_data_gmem *self, \
 				const struct _fixture_variant_gmem *variant)
 
-/* What is in use is recorded, and what is recorded is in use. */
-static inline void gt_expect_sound(struct __test_metadata *_metadata)
-{
-	struct gt_check check = { };
-
-	EXPECT_EQ(0, gt_sound(&check));
-	EXPECT_EQ(0, check.leaked);
-	EXPECT_EQ(0, check.stale);
-	EXPECT_EQ(0, check.unrecorded);
-}
-
 FIXTURE(gmem)
 {
 	struct gt_dev dev[GT_MAX_DEVS];
@@ -73,11 +61,7 @@ FIXTURE_SETUP(gmem)
 
 FIXTURE_TEARDOWN_PARENT(gmem)
 {
-	struct gt_check check = { };
-
-	EXPECT_EQ(0, gt_quiet_after(&check));
-	EXPECT_EQ(0, check.frames_used);
-	EXPECT_EQ(0, check.leaked);
+	gt_expect_quiet(_metadata);
 }
 
 #endif /* GMEM_FIXTURE_H */

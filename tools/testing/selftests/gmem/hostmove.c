@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "gmem_abi.h"
 #include "gmem_places.h"
 
 #define LEN		GT_HUGE
@@ -29,13 +30,6 @@
 #define MPOL_LOCAL	4
 #define MPOL_F_NUMA_BALANCING	(1 << 13)
 #define MPOL_MF_MOVE	2
-
-#ifndef MADV_SOFT_OFFLINE
-#define MADV_SOFT_OFFLINE	101
-#endif
-#ifndef MADV_HWPOISON
-#define MADV_HWPOISON		100
-#endif
 
 /* Memory with pattern @seed for which the device has translations to write. */
 static char *make(struct __test_metadata *_metadata, struct gt_dev *dev,

@@ -10,20 +10,12 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "gmem_abi.h"
 #include "gmem_exercise.h"
 
 #define LEN	GT_HUGE
 
 #define THP	"/sys/kernel/mm/transparent_hugepage/"
-
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL	102
-#define MADV_GUARD_REMOVE	103
-#endif
-
-#ifndef MAP_DROPPABLE
-#define MAP_DROPPABLE		0x08
-#endif
 
 /* --------------------------------------------------------- sizes of pages */
 

@@ -14,16 +14,13 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "gmem_abi.h"
 #include "gmem_exercise.h"
 
 #define LEN	GT_HUGE
 
 #define SHMEM_THP	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
 #define NR_HUGETLB	"/proc/sys/vm/nr_hugepages"
-
-#ifndef __NR_memfd_secret
-#define __NR_memfd_secret	447
-#endif
 
 /* A file of @len bytes that hold pattern @seed. */
 static int make_file(struct __test_metadata *_metadata, size_t len, __u64 seed)

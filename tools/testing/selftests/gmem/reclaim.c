@@ -12,17 +12,11 @@
 #include <sys/swap.h>
 #include <sys/syscall.h>
 
+#include "gmem_abi.h"
 #include "gmem_places.h"
 
 #define LEN		GT_HUGE
 #define NR_PAGES	(LEN / GT_PAGE)
-
-#ifndef MADV_DONTNEED_LOCKED
-#define MADV_DONTNEED_LOCKED	24
-#endif
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE		25
-#endif
 
 #define THP		"/sys/kernel/mm/transparent_hugepage/"
 #define SWAP_DEV	"/dev/zram0"

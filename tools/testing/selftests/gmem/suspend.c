@@ -221,14 +221,9 @@ FIXTURE_SETUP(bound)
 /* Whatever happened, the next test finds all devices. */
 FIXTURE_TEARDOWN_PARENT(bound)
 {
-	struct gt_check check = { };
-
 	if (gt_dev_count() != self->nr)
 		tell_driver(PM_DRIVER "bind", self->name, self->nr);
-	EXPECT_EQ(0, gt_quiet_after(&check));
-	EXPECT_EQ(0, check.frames_used);
-	EXPECT_EQ(0, check.leaked);
-	EXPECT_EQ(0, check.stale);
+	gt_expect_quiet(_metadata);
 }
 
 TEST_F_TIMEOUT(bound, hibernation, GT_TIMEOUT)

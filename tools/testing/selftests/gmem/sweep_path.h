@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "kselftest_harness.h"
+#include "gmem_quiet.h"
 #include "sweep.h"
 
 /* Far more than any path has. */
@@ -72,7 +72,6 @@ static inline void world_init(struct __test_metadata *_metadata,
 static inline void world_check(struct __test_metadata *_metadata,
 			       const struct world *w)
 {
-	struct gt_check check = { };
 	int i;
 
 	/* A test that gave up may have left something armed. */
@@ -80,9 +79,7 @@ static inline void world_check(struct __test_metadata *_metadata,
 		EXPECT_EQ(0, sweep_calm(i));
 	if (gt_dev_count() != w->nr)
 		gt_write_file(DRIVER "bind", w->name);
-	EXPECT_EQ(0, gt_quiet_after(&check));
-	EXPECT_EQ(0, check.leaked);
-	EXPECT_EQ(0, check.stale);
+	gt_expect_quiet(_metadata);
 }
 
 FIXTURE_SETUP(sweep)

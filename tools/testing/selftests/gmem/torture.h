@@ -82,7 +82,7 @@ struct tt_board {
 	char message[TT_MESSAGE];
 	unsigned long done[TT_MAX_WORKERS];	/* operations */
 	const char *now[TT_MAX_WORKERS];	/* what it does */
-	unsigned long again;			/* times a device said -EAGAIN */
+	unsigned long again;			/* times a device was disturbed */
 	unsigned long children;
 	unsigned long looks;			/* at the check, with a result */
 	unsigned long verified;			/* slots, at the end */

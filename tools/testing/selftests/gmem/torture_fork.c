@@ -13,14 +13,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "gmem_abi.h"
 #include "torture.h"
 
 #define TT_HEAP		(48 * GT_PAGE)
 #define TT_STACK	(20 * GT_PAGE)
-
-#ifndef __NR_mseal
-#define __NR_mseal	462
-#endif
 
 /* What a child is about. */
 enum child {

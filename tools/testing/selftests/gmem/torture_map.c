@@ -7,16 +7,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "gmem_abi.h"
 #include "gmem_uffd.h"
 #include "torture.h"
-
-#ifndef MREMAP_DONTUNMAP
-#define MREMAP_DONTUNMAP	4
-#endif
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL	102
-#define MADV_GUARD_REMOVE	103
-#endif
 
 /* Of pages that a handler is asked for, one by one. */
 #define TT_UFFD_PAGES		32
@@ -82,8 +75,7 @@ static void op_dontunmap(struct tt_worker *w, struct tt_slot *s)
 	s->va = to;
 	old.shadow = w->zeros;
 	part = tt_bytes(w, &old, 1);
-	if (tt_below(&w->rng, 2))
-		memset(w->buf, 0x5a, part.len);
+	memset(w->buf, 0x5a, part.len);
 	tt_read_any(w, &old, part.off, part.len, w->buf);
 	tt_compare(w, &old, w->buf, part.off, part.len, "left by MREMAP_DONTUNMAP");
 	tt_must(w, "munmap of what was left", s, 0, s->len,

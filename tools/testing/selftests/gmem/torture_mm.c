@@ -12,14 +12,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "gmem_abi.h"
 #include "torture.h"
 
 #define TT_PIPE		(16 * GT_PAGE)
 #define TT_THP		"/sys/kernel/mm/transparent_hugepage/enabled"
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE	25
-#endif
 #ifndef MPOL_BIND
 #define MPOL_DEFAULT	0
 #define MPOL_BIND	2

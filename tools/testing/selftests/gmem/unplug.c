@@ -130,16 +130,12 @@ FIXTURE_SETUP(gone)
 /* Whatever happened, the next test finds all devices. */
 FIXTURE_TEARDOWN_PARENT(gone)
 {
-	struct gt_check check = { };
-
 	if (self->nr && gt_dev_count() != self->nr) {
 		come_rescan(self->slot);
 		come_bind(self->slot);
 	}
 	EXPECT_TRUE(wait_devices(self->nr));
-	EXPECT_EQ(0, gt_quiet_after(&check));
-	EXPECT_EQ(0, check.leaked);
-	EXPECT_EQ(0, check.stale);
+	gt_expect_quiet(_metadata);
 }
 
 /* After the device is back it is as good as before. */
