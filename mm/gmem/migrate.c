@@ -182,16 +182,16 @@ static inline bool gm_wanted(struct gm_migration *mig, unsigned long i)
 }
 
 /*
- * Makes a folio of a frame. Not from page_folio(): what the struct page says was
- * left there by whoever had the frame before, when it may have been a tail.
+ * Makes a folio of a frame, for page @i. Not from page_folio(): what the struct page
+ * says was left there by whoever had the frame before, when it may have been a tail.
  */
-static void gm_frame_init(struct gm_hnode *hnode, unsigned long pfn,
-			  unsigned int order, unsigned long origin)
+static void gm_frame_init(const struct gm_migration *mig, unsigned long pfn,
+			  unsigned int order, unsigned long i)
 {
 	struct page *page = pfn_to_page(pfn);
 
-	zone_device_page_init(page, &hnode->pgmap, order);
-	page->zone_device_data = (void *)origin;
+	zone_device_page_init(page, &mig->hnode->pgmap, order);
+	page->zone_device_data = (void *)(mig->origin + i);
 	if (order)
 		folio_set_large_rmappable(page_folio(page));
 }
@@ -199,15 +199,14 @@ static void gm_frame_init(struct gm_hnode *hnode, unsigned long pfn,
 /* One large frame for a huge page, or for a hole where one is allowed. */
 static bool gm_frames_for_huge(struct gm_migration *mig)
 {
-	struct gm_hnode *hnode = mig->hnode;
 	bool hole = !(mig->args.src[0] & MIGRATE_PFN_VALID);
 	unsigned long pfn;
 
 	if (hole && !mig->populate_nr)
 		return false;
-	if (!gm_frames_alloc_block(hnode, &pfn))
+	if (!gm_frames_alloc_block(mig->hnode, &pfn))
 		return false;
-	gm_frame_init(hnode, pfn, GM_BLOCK_ORDER, mig->origin);
+	gm_frame_init(mig, pfn, GM_BLOCK_ORDER, 0);
 	mig->args.dst[0] = migrate_pfn(pfn) | MIGRATE_PFN_COMPOUND;
 	return true;
 }
@@ -229,7 +228,7 @@ static bool gm_frames_for_split(struct gm_migration *mig)
 			gm_frames_free(mig->hnode, pfns[i], 0);
 			continue;
 		}
-		gm_frame_init(mig->hnode, pfns[i], 0, mig->origin + i);
+		gm_frame_init(mig, pfns[i], 0, i);
 		mig->args.dst[i] = migrate_pfn(pfns[i]);
 	}
 	return got == GM_BLOCK_PAGES;
@@ -249,16 +248,16 @@ static bool gm_frames_for_pages(struct gm_migration *mig)
 	if (!want)
 		return false;
 	got = gm_frames_alloc_pages(mig->hnode, pfns, want);
-	for (i = 0; i < npages; i++) {
+	for (i = 0; at < got; i++) {
+		unsigned long pfn;
+
 		if (!dst[i])
 			continue;
-		if (at == got) {
-			dst[i] = 0;
-			continue;
-		}
-		gm_frame_init(mig->hnode, pfns[at], 0, mig->origin + i);
-		dst[i] = migrate_pfn(pfns[at++]);
+		pfn = pfns[at++];
+		gm_frame_init(mig, pfn, 0, i);
+		dst[i] = migrate_pfn(pfn);
 	}
+	memset(dst + i, 0, (npages - i) * sizeof(*dst));
 	mig->all = got == npages;
 	return got;
 }
@@ -463,18 +462,17 @@ static int gm_migration_record(struct gm_migration *mig)
 	return ret;
 }
 
-/* What hmm_range_fault() would say of a page that has moved from @src to @dst. */
-static unsigned long gm_moved_pfn(const struct gm_migration *mig,
+/*
+ * What hmm_range_fault() would say of a page that has moved from @src to @dst: @flags,
+ * where it is, and whether it is writable.
+ */
+static unsigned long gm_moved_pfn(const struct gm_migration *mig, unsigned long flags,
 				  unsigned long src, unsigned long dst)
 {
-	unsigned long hmm_pfn = HMM_PFN_VALID | (dst >> MIGRATE_PFN_SHIFT);
-
 	if (src & MIGRATE_PFN_WRITE || (!(src & MIGRATE_PFN_VALID) &&
 					mig->args.vma->vm_flags & VM_WRITE))
-		hmm_pfn |= HMM_PFN_WRITE;
-	if (dst & MIGRATE_PFN_COMPOUND)
-		hmm_pfn |= (unsigned long)GM_BLOCK_ORDER << HMM_PFN_ORDER_SHIFT;
-	return hmm_pfn;
+		flags |= HMM_PFN_WRITE;
+	return flags | (dst >> MIGRATE_PFN_SHIFT);
 }
 
 /*
@@ -487,13 +485,15 @@ static unsigned long gm_migration_result(struct gm_migration *mig)
 	unsigned long i, npages = mig->args.npages;
 	unsigned long nr = gm_entry_pages(dst[0]);
 	unsigned long *pfns = mig->scratch->pfns;
+	unsigned long flags = HMM_PFN_VALID |
+			      (unsigned long)ilog2(nr) << HMM_PFN_ORDER_SHIFT;
 	unsigned long moved = 0, refused = 0;
 
 	for (i = 0; i < npages; i += nr) {
 		if (!(dst[i] & MIGRATE_PFN_VALID))
 			continue;
 		if (src[i] & MIGRATE_PFN_MIGRATE) {
-			pfns[i] = gm_moved_pfn(mig, src[i], dst[i]);
+			pfns[i] = gm_moved_pfn(mig, flags, src[i], dst[i]);
 			moved += nr;
 			continue;
 		}
