@@ -134,6 +134,7 @@ static inline struct gm_lpt_change lpt_model_change(struct lpt_model *m)
 		chg.flags_set = lpt_model_u32(m) & GM_LPT_FLAGS_MASK;
 		chg.flags_set &= lpt_model_u32(m);
 		chg.set_res = lpt_model_below(m, 2);
+		chg.unless_mapped = !lpt_model_below(m, 4);
 		chg.res = res[lpt_model_below(m, 4)];
 	}
 	return chg;
@@ -148,6 +149,8 @@ static inline void lpt_model_apply(struct lpt_model *m, unsigned long start,
 	for (i = start - m->base; i < end - m->base; i++) {
 		struct gm_lpt_state *s = &m->page[i];
 
+		if (chg->unless_mapped && s->mapped)
+			continue;
 		s->mapped &= ~chg->map_clear;
 		s->mapped |= chg->map_set;
 		s->flags &= ~chg->flags_clear;

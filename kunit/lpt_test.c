@@ -71,6 +71,23 @@ static void lpt_test_apply(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, s.flags, 0);
 }
 
+static void lpt_test_unless_mapped(struct kunit *test)
+{
+	const struct gm_lpt_change chg = {
+		.unless_mapped = true, .map_set = 2, .set_res = true,
+		.flags_set = GM_LPT_INEXACT,
+	};
+	const struct gm_lpt_state mapped = { .mapped = 1, .res = GM_LPT_HOST };
+	struct gm_lpt_state s = gm_lpt_state_apply(mapped, &chg);
+
+	KUNIT_EXPECT_TRUE(test, gm_lpt_state_equal(s, mapped));
+	s.mapped = 0;
+	s = gm_lpt_state_apply(s, &chg);
+	KUNIT_EXPECT_EQ(test, s.mapped, 2);
+	KUNIT_EXPECT_EQ(test, s.res, GM_LPT_NONE);
+	KUNIT_EXPECT_EQ(test, s.flags, GM_LPT_INEXACT);
+}
+
 static void lpt_test_limits(struct kunit *test)
 {
 	struct lpt_fixture *fix = test->priv;
@@ -458,6 +475,7 @@ static void lpt_test_concurrent(struct kunit *test)
 
 static struct kunit_case lpt_test_cases[] = {
 	KUNIT_CASE(lpt_test_apply),
+	KUNIT_CASE(lpt_test_unless_mapped),
 	KUNIT_CASE(lpt_test_limits),
 	KUNIT_CASE(lpt_test_within),
 	KUNIT_CASE(lpt_test_zeroes),

@@ -248,10 +248,15 @@ struct gm_home_range {
 	unsigned long nr;
 };
 
+/*
+ * What is translated is not what was brought home: MADV_DONTNEED has dropped that from
+ * the page table since, and a device has made something new of it.
+ */
 static void gm_home_record_as(struct gm_as *as, void *arg)
 {
 	const struct gm_lpt_change chg = {
 		.set_res = true,
+		.unless_mapped = true,
 		.res = GM_LPT_NONE,
 		.flags_clear = GM_LPT_INEXACT,
 	};

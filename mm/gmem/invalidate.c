@@ -16,6 +16,10 @@
  * the next migration makes exact. Our own migrations keep the record themselves
  * and are recognised by their owner.
  *
+ * Who translates a run is forgotten here and nowhere else, also for our own migrations.
+ * When they are done it may be too late: MADV_DONTNEED drops migration entries, beside
+ * them, and what comes there then, a device may have mapped already.
+ *
  * A fault that is under way in the range has an interval notifier of its own,
  * see flight.c. It removes what the fault may just have installed, whatever the
  * record says: the notifier of the address space may have run before it, and

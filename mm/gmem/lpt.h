@@ -80,6 +80,7 @@ struct gm_lpt_run {
  * @flags_clear: flags to clear
  * @flags_set:	flags to set afterwards
  * @set_res:	whether to set the residency to @res
+ * @unless_mapped: leave alone what any context may translate
  * @res:	new residency
  */
 struct gm_lpt_change {
@@ -88,6 +89,7 @@ struct gm_lpt_change {
 	u8 flags_clear;
 	u8 flags_set;
 	bool set_res;
+	bool unless_mapped;
 	u16 res;
 };
 

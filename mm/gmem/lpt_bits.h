@@ -25,8 +25,9 @@ static_assert(LPT_FLAGS_SHIFT + 7 == 63);
 static_assert(((u64)GM_LPT_FLAGS_MASK << LPT_FLAGS_SHIFT | LPT_RES_MASK |
 	       GM_LPT_CTX_MASK) == LPT_ALL_MASK);
 
-/* A change of packed states: clear first, then set. */
+/* A change of packed states that have nothing of @keep: clear first, then set. */
 struct lpt_masks {
+	u64 keep;
 	u64 clear;
 	u64 set;
 };
@@ -49,6 +50,7 @@ static inline struct gm_lpt_state lpt_unpack(u64 bits)
 static inline struct lpt_masks lpt_pack_change(const struct gm_lpt_change *chg)
 {
 	struct lpt_masks masks = {
+		.keep = chg->unless_mapped ? GM_LPT_CTX_MASK : 0,
 		.clear = lpt_pack((struct gm_lpt_state){
 			.mapped = chg->map_clear,
 			.res = chg->set_res ? U16_MAX : 0,
@@ -70,6 +72,8 @@ static inline struct lpt_masks lpt_pack_change(const struct gm_lpt_change *chg)
 
 static inline u64 lpt_apply(u64 bits, const struct lpt_masks *masks)
 {
+	if (bits & masks->keep)
+		return bits;
 	bits = (bits & ~masks->clear) | masks->set;
 	if (!(bits & GM_LPT_CTX_MASK))
 		bits &= ~LPT_WRITABLE;

@@ -543,6 +543,79 @@ GT_TEST(dontneed_and_device)
 	gt_free(crew.buf, LEN);
 }
 
+/* A CPU that brings pages home by reading one. */
+struct reader {
+	char *at;
+	char seen;
+	bool done;
+};
+
+static void *reads_once(void *arg)
+{
+	struct reader *reader = arg;
+
+	reader->seen = gt_load(reader->at);
+	gt_store(&reader->done, true);
+	return NULL;
+}
+
+/* Until the device's engine works. */
+static bool wait_dma(const struct gt_dev *dev, const struct gmem_mock_stats *before)
+{
+	unsigned long long end = gt_now_ms() + GT_PATIENCE_MS;
+	struct gmem_mock_stats stats;
+
+	do {
+		usleep(1000);
+		if (gt_stats(dev, &stats))
+			return false;
+	} while (stats.edu_dmas == before->edu_dmas && gt_now_ms() < end);
+	return stats.edu_dmas != before->edu_dmas;
+}
+
+/*
+ * Pages come home slowly. What is dropped meanwhile, and made anew by another device,
+ * is that device's, whatever becomes of the others.
+ */
+GT_TEST(dropped_on_the_way_home)
+{
+	const size_t len = 16 * GT_PAGE;
+	struct gmem_mock_stats before;
+	char *buf = gt_alloc(LEN, false);
+	struct reader reader;
+	pthread_t thread;
+
+	ASSERT_GE(self->nr, 2) TH_LOG("needs two accelerators");
+	ASSERT_NE(NULL, buf);
+	ASSERT_EQ(0, munmap(buf + len, LEN - len));
+	memset(buf, 1, GT_PAGE);
+	gt_pattern(buf + GT_PAGE, len - GT_PAGE, 21);
+	ASSERT_EQ(0, gt_to_device(&self->dev[0], buf, len));
+	ASSERT_TRUE(gt_all_on(buf, len, self->dev[0].hnid));
+	reader = (struct reader){ .at = buf + len - 1 };
+
+	ASSERT_EQ(0, gt_stats(&self->dev[0], &before));
+	ASSERT_EQ(0, gt_set_engine("edu"));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, reads_once, &reader));
+	EXPECT_TRUE(wait_dma(&self->dev[0], &before));
+	EXPECT_EQ(0, madvise(buf, GT_PAGE, MADV_DONTNEED));
+	EXPECT_EQ(0, gt_fill(&self->dev[1], buf, GT_PAGE, 22));
+	EXPECT_FALSE(gt_load(&reader.done)) TH_LOG("too fast to be disturbed");
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	ASSERT_EQ(0, gt_set_engine("cpu"));
+
+	EXPECT_TRUE(gt_all_on(buf, GT_PAGE, self->dev[1].hnid));
+	EXPECT_TRUE(gt_all_on(buf + GT_PAGE, len - GT_PAGE, GT_HOME));
+	gt_expect_sound(_metadata);
+	/* The device has lost it when the CPU has it. */
+	EXPECT_EQ(22, *(__u64 *)buf);
+	*(__u64 *)buf = 23;
+	EXPECT_EQ(0, gt_atomic_add(&self->dev[1], buf, 1, NULL));
+	EXPECT_EQ(24, *(__u64 *)buf);
+	EXPECT_EQ(-1, gt_pattern_bad(buf + GT_PAGE, len - GT_PAGE, 21));
+	gt_free(buf, len);
+}
+
 /* The data moves to and fro under the device, which sees it at one place. */
 static void *moves(void *arg)
 {
