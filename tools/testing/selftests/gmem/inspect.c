@@ -83,28 +83,51 @@ GT_TEST(sysfs_says_what_it_is)
 
 /* ----------------------------------------------------------------- debugfs */
 
-/* Whether a line of the logical page tables has all the words. */
-static bool lpt_has(const char *first, const char *second, const char *third)
+/* Finds a line of the logical page tables that has all the words. */
+static bool lpt_line(char *line, size_t size, const char *first, const char *second,
+		     const char *third)
 {
 	FILE *f = fopen(LPT, "re");
 	bool found = false;
-	char line[1024];
 
 	if (!f)
 		return false;
-	while (!found && fgets(line, sizeof(line), f))
+	while (!found && fgets(line, size, f))
 		found = strstr(line, first) && strstr(line, second) && strstr(line, third);
 	fclose(f);
 	return found;
+}
+
+static bool lpt_has(const char *first, const char *second, const char *third)
+{
+	char line[1024];
+
+	return lpt_line(line, sizeof(line), first, second, third);
+}
+
+static void run_name(char *range, size_t size, const void *va, size_t len)
+{
+	snprintf(range, size, "%012lx-%012lx", (unsigned long)va, (unsigned long)va + len);
 }
 
 static bool lpt_has_run(const void *va, size_t len, const char *where, const char *flags)
 {
 	char range[64];
 
-	snprintf(range, sizeof(range), "%012lx-%012lx", (unsigned long)va,
-		 (unsigned long)va + len);
+	run_name(range, sizeof(range), va, len);
 	return lpt_has(range, where, flags);
+}
+
+/* The contexts that may translate a run; 0 if there is no such run. */
+static unsigned long lpt_contexts(const void *va, size_t len)
+{
+	static const char word[] = " contexts=";
+	char range[64], line[1024];
+
+	run_name(range, sizeof(range), va, len);
+	if (!lpt_line(line, sizeof(line), range, word, ""))
+		return 0;
+	return strtoul(strstr(line, word) + strlen(word), NULL, 0);
 }
 
 GT_TEST(debugfs_lists_runs)
@@ -132,10 +155,46 @@ GT_TEST(debugfs_lists_runs)
 
 	/* Nobody has changed it, but the CPU wants it back. */
 	EXPECT_EQ(-1, gt_pattern_bad(buf, LEN, 2));
-	EXPECT_FALSE(lpt_has_run(buf, LEN, node, ""));
+	EXPECT_FALSE(lpt_has_run(buf, LEN, "", ""));
 	gt_free(buf, LEN);
 	munmap(shared, GT_PAGE);
 	EXPECT_FALSE(lpt_has_run(shared, GT_PAGE, "", ""));
+}
+
+/* What moves is translated for nobody any more but the device that it moves to. */
+static void contexts_follow(struct __test_metadata *_metadata, struct _test_data_gmem *self,
+			    bool huge)
+{
+	char *buf = gt_alloc(LEN, huge);
+	unsigned long first, second;
+
+	ASSERT_GE(self->nr, 2) TH_LOG("needs two accelerators");
+	ASSERT_NE(NULL, buf);
+	gt_pattern(buf, LEN, 3);
+	ASSERT_EQ(0, gt_to_device(&self->dev[0], buf, LEN));
+	ASSERT_EQ(0, gt_touch_write(&self->dev[0], buf, LEN));
+	first = lpt_contexts(buf, LEN);
+	EXPECT_EQ(1, __builtin_popcountl(first));
+
+	ASSERT_EQ(0, gt_to_device(&self->dev[1], buf, LEN));
+	ASSERT_EQ(0, gt_touch_write(&self->dev[1], buf, LEN));
+	second = lpt_contexts(buf, LEN);
+	EXPECT_EQ(1, __builtin_popcountl(second));
+	EXPECT_EQ(0, first & second);
+
+	EXPECT_EQ(-1, gt_pattern_bad(buf, LEN, 3));
+	EXPECT_FALSE(lpt_has_run(buf, LEN, "", ""));
+	gt_free(buf, LEN);
+}
+
+GT_TEST(debugfs_lists_contexts_of_huge_pages)
+{
+	contexts_follow(_metadata, self, true);
+}
+
+GT_TEST(debugfs_lists_contexts_of_base_pages)
+{
+	contexts_follow(_metadata, self, false);
 }
 
 TEST_HARNESS_MAIN
