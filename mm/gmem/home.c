@@ -250,7 +250,8 @@ struct gm_home_range {
 
 /*
  * What is translated is not what was brought home: MADV_DONTNEED has dropped that from
- * the page table since, and a device has made something new of it.
+ * the page table since, and a device has made something new of it. What it has not
+ * translated yet, or no longer, is taken for what came home, until its next fault.
  */
 static void gm_home_record_as(struct gm_as *as, void *arg)
 {

@@ -11,8 +11,6 @@
 
 #include "gmem_quiet.h"
 
-/* A test that takes longer hangs: the harness kills it and reports it. */
-#define GT_TIMEOUT	300
 /* For something to happen: only a machine that hangs takes that long. */
 #define GT_PATIENCE_MS	200000
 /* Of something that races: less than so many rounds show nothing. */

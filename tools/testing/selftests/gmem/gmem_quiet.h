@@ -31,6 +31,8 @@ static inline void gt_expect_quiet(struct __test_metadata *_metadata)
 	EXPECT_EQ(0, gt_quiet_after(&check));
 	EXPECT_EQ(0, check.frames_used);
 	EXPECT_EQ(0, check.leaked);
+	EXPECT_EQ(0, check.stale);
+	EXPECT_EQ(0, check.unrecorded);
 }
 
 #endif /* GMEM_QUIET_H */

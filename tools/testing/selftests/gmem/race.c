@@ -604,6 +604,7 @@ GT_TEST(dropped_on_the_way_home)
 	ASSERT_EQ(0, pthread_join(thread, NULL));
 	ASSERT_EQ(0, gt_set_engine("cpu"));
 
+	EXPECT_EQ(reader.seen, *reader.at);
 	EXPECT_TRUE(gt_all_on(buf, GT_PAGE, self->dev[1].hnid));
 	EXPECT_TRUE(gt_all_on(buf + GT_PAGE, len - GT_PAGE, GT_HOME));
 	gt_expect_sound(_metadata);
